@@ -1,0 +1,37 @@
+"""energytrain: what a training cost in joules, what the cheaper way would have cost, what accuracy it bought.
+
+The library's public names are found here and loaded when first used, so that neither metering nor `--help` waits for
+torch: `measure`, `EarlyBird`, `rebuild` and `load_runs`.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any, List
+
+if TYPE_CHECKING:
+    from energytrain.energy.measure import measure as measure
+    from energytrain.pruning.early_bird import EarlyBird as EarlyBird
+    from energytrain.pruning.rebuild import rebuild as rebuild
+    from energytrain.runs.load import load_runs as load_runs
+
+__version__ = "0.1.0"
+__all__ = ["EarlyBird", "__version__", "load_runs", "measure", "rebuild"]
+
+_HOME = {
+    "measure": "energytrain.energy.measure",
+    "EarlyBird": "energytrain.pruning.early_bird",
+    "rebuild": "energytrain.pruning.rebuild",
+    "load_runs": "energytrain.runs.load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The public name's object, imported now (PEP 562); AttributeError for a name that is not public."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> List[str]:
+    return sorted(set(globals()) | set(__all__))

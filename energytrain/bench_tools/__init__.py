@@ -1,0 +1,1 @@
+"""Bench tools: protocols over meters (calibrate, align, agree). Nothing lives here yet."""

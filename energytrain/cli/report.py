@@ -1,0 +1,42 @@
+"""`energytrain report RUN...`: what runs cost and bought, as a table."""
+
+import json
+from pathlib import Path
+from typing import Optional, Tuple
+
+import click
+
+
+@click.command(help="Tables of one or more runs: RUN is a run folder, or a folder of runs.")
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--runs-dir", default="runs", show_default=True, help="Where runs named without a path lie.")
+@click.option("--recompute", is_flag=True, help="Compute again from marks and traces, whatever is cached.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def command(runs: Tuple[Path, ...], runs_dir: str, recompute: bool, as_json: bool, debug: bool) -> Optional[int]:
+    from ..errors import EnergytrainError, UsageError
+    from ..reports.run_table import comparison_table, render_run
+    from ..runs.find import find_runs
+    from ..runs.result import run_result
+    from .console import console, say_skipped
+
+    folders = find_runs(runs or (Path(runs_dir),), Path(runs_dir))
+    if not folders:
+        hint = f"Start one with 'energytrain run', or name a folder other than '{runs_dir}'."
+        raise UsageError("there is no run to report on.", hint)
+    results, skipped = [], []
+    for folder in folders:
+        try:
+            results.append(run_result(folder, recompute=recompute))
+        except EnergytrainError as error:
+            if len(folders) == 1:
+                raise
+            skipped.append((folder, error))
+    if as_json:
+        click.echo(json.dumps(results, indent=1))
+    elif len(results) == 1:
+        console().print(render_run(results[0]))
+    elif results:
+        console().print(comparison_table(results))
+    say_skipped(skipped)
+    return 5 if skipped else None

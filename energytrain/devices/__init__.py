@@ -1,0 +1,1 @@
+"""The hardware a run is meant for: setups (sensors, preparation), profiles (rates, unit energies), detection."""

@@ -1,0 +1,101 @@
+"""What a channel shows now: watts, joules since the start, and how often its value changes.
+
+For the eye and for the sampling rate only. The joules of a window are always computed from the trace.
+"""
+import math
+from collections import deque
+from typing import Any, Deque, Dict, Optional, Tuple
+
+from ...meters.base import Channel, Reading
+
+INTERVALS_KEPT = 64
+INTERVALS_NEEDED = 8
+BRIDGED_NS = 1_000_000_000  # a longer gap in power readings is not guessed over
+
+
+class LiveChannel:
+    """Takes the channel's readings one by one."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.sampled = False
+        self._joules = 0.0
+        self._watts: Optional[float] = None
+        self._error: Optional[str] = None
+        self._partial = False
+        self._time = 0
+        self._value: Optional[float] = None
+        self._shown_time = 0
+        self._shown_joules = 0.0
+        self._changed = 0
+        self._intervals: Deque[int] = deque(maxlen=INTERVALS_KEPT)
+
+    def feed(self, t: int, value: Optional[float], error: Optional[str]) -> None:
+        if value is None:
+            self._error = error
+            self._changed = 0
+            return
+        self._error = None
+        if self._value is None:
+            self.sampled = True
+            self._shown_time = t
+        else:
+            self._add(t, value, self._value)
+            if value != self._value:
+                if self._changed:
+                    self._intervals.append(t - self._changed)
+                self._changed = t
+        self._time, self._value = t, value
+
+    def _add(self, t: int, value: float, last: float) -> None:
+        seconds = (t - self._time) * 1e-9
+        if self.channel.quantity == "watts":
+            self._watts = value
+            if t - self._time > BRIDGED_NS:
+                self._partial = True
+            else:
+                self._joules += (value + last) / 2 * seconds
+            return
+        grown = value - last
+        if grown < 0 and self.channel.wraps_at is not None:
+            wrapped = grown + self.channel.wraps_at
+            most = self.channel.max_watts
+            if wrapped >= 0 and most is not None and wrapped <= most * seconds:
+                grown = wrapped
+        if grown < 0:  # the counter was reset: what it had counted since the last read is lost
+            self._partial = True
+        else:
+            self._joules += grown
+
+    @property
+    def update_seconds(self) -> Optional[float]:
+        """How often the value changes, on the short side; None until it has changed often enough."""
+        if len(self._intervals) < INTERVALS_NEEDED:
+            return None
+        return sorted(self._intervals)[len(self._intervals) // 10] * 1e-9
+
+    def figures(self) -> Dict[str, Any]:
+        """watts (a counter's: mean since the last call), joules since the start, and the error of a failing channel.
+
+        `partial` marks joules that leave a gap out.
+        """
+        if self.channel.quantity == "joules" and self._time > self._shown_time:
+            self._watts = (self._joules - self._shown_joules) / ((self._time - self._shown_time) * 1e-9)
+            self._shown_time, self._shown_joules = self._time, self._joules
+        return {
+            "watts": None if self._error or self._watts is None else round(self._watts, 3),
+            "joules": round(self._joules, 3) if self.sampled else None,
+            "partial": self._partial,
+            "error": self._error,
+            "update_seconds": self.update_seconds,
+        }
+
+
+def finite(reading: Reading) -> Tuple[Optional[float], Optional[str]]:
+    """A reading as a trace may hold it: a value that is no number is a failed read, and a failed read has words."""
+    value = reading.value
+    if value is None:
+        return None, reading.error or "the read failed"
+    if not math.isfinite(value):
+        return None, reading.error or f"the meter answered {value}"
+    return value, None

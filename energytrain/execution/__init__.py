@@ -1,0 +1,1 @@
+"""Execution: a specification becomes a run. Recorder, marks, phases, checkpoints, result, resume."""

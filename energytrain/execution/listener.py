@@ -1,0 +1,52 @@
+"""What an execution tells whoever watches it: plain events, so that a terminal, a test or a tracker can listen."""
+
+from dataclasses import dataclass
+from typing import Optional, Protocol
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One epoch, finished. Accuracies in percent; watts and joules of the run so far, with their provenance."""
+
+    phase: str
+    epoch: int
+    epochs: int
+    loss: float
+    accuracy: float
+    test_accuracy: Optional[float]
+    distance: Optional[float]
+    watts: Optional[float]
+    joules: Optional[float]
+    provenance: str
+
+
+class Listener(Protocol):
+    """Calls come from the training thread; they must return quickly."""
+
+    def message(self, text: str) -> None:
+        """A sentence that the user should read (what is modelled, what could not be metered, a warning)."""
+
+    def phase(self, name: str, first: int, last: int) -> None:
+        """A training phase begins: epochs first .. last - 1 at most."""
+
+    def step(self, done: int, steps: int) -> None:
+        """A step of the epoch under way is done."""
+
+    def epoch(self, report: EpochReport) -> None:
+        """An epoch is done and evaluated."""
+
+
+class Silent:
+    """A listener that shows nothing."""
+
+    def message(self, text: str) -> None:
+        pass
+
+    def phase(self, name: str, first: int, last: int) -> None:
+        pass
+
+    def step(self, done: int, steps: int) -> None:
+        pass
+
+    def epoch(self, report: EpochReport) -> None:
+        pass

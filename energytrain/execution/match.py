@@ -1,0 +1,51 @@
+"""The controls' size: a width, or a number of epochs, that costs what another run cost."""
+
+import dataclasses
+from typing import Any, Mapping, Optional
+
+from ..costs.bill import network_bill
+from ..data.catalog import info
+from ..errors import UsageError
+from ..methods.phases import schedule
+from ..models.catalog import build
+from ..pruning.controls import uniform_width
+from ..runs.spec import RunSpec
+
+
+def match_run(spec: RunSpec, other: Mapping[str, Any], what: str, data_dir: Optional[str]) -> RunSpec:
+    """`spec` at the width whose multiply-adds equal the other run's ticket, or at the epochs that its FLOPs buy.
+
+    Raises UsageError where the other run is not finished, drew no ticket, or is of another model or data set.
+    """
+    for name in ("model", "dataset", "limit", "protocol"):
+        if other["spec"][name] != getattr(spec, name):
+            raise UsageError(f"the run to match has another {name}: {other['spec'][name]}, not {getattr(spec, name)}.")
+    if other["status"] != "done" or other["ticket"] is None:
+        raise UsageError(f"'{other['name']}' is no finished run that drew a ticket.")
+    if what == "ticket":
+        target = int(other["network"]["after"]["macs"])
+        return dataclasses.replace(spec, width=_width(spec, target, data_dir), match=f"macs:{target}")
+    target = int(other["useful"]["flops"])
+    epoch_flops = other["dense"]["flops"] / other["dense"]["epochs"]
+    epochs = max(1, int(target / epoch_flops))
+    milestones = schedule(spec).compressed(epochs).milestones
+    return dataclasses.replace(
+        spec, epochs=epochs, milestones=milestones, search_milestones=milestones, match=f"flops:{target}"
+    )
+
+
+def _width(spec: RunSpec, target: int, data_dir: Optional[str]) -> float:
+    data = info(spec.dataset, data_dir=data_dir, image_size=spec.image_size)
+
+    def macs(width: float) -> int:
+        model = build(
+            spec.model,
+            classes=data.classes,
+            channels=data.channels,
+            size=data.size,
+            width=width,
+            shortcut=spec.shortcut,
+        )
+        return network_bill(model, (data.channels, data.size, data.size)).macs
+
+    return uniform_width(macs, target)

@@ -1,0 +1,283 @@
+"""Carries out the phases of a recipe on a session: epochs of training, and a network's replacement by its ticket."""
+
+import warnings
+from pathlib import Path
+from typing import Any, Callable, Dict, Optional, Tuple
+
+import torch
+from safetensors.torch import save_file
+
+from ..costs.bill import network_bill
+from ..costs.energy_model import predict
+from ..costs.ticket_cost import macs_by_kept
+from ..data.batching import epoch_size
+from ..devices.profile import Profile
+from ..errors import RunFailed, UsageError
+from ..methods.phases import DRAW_EPOCH, Epoch, Prune, Train
+from ..models.units import units_of
+from ..pruning.align import align_mask
+from ..pruning.controls import random_mask_like
+from ..pruning.masks import bn_scores, check_fits
+from ..pruning.ticket import Ticket
+from ..training.checkpoint import CheckpointStore
+from ..training.evaluate import evaluate
+from ..training.loop import EpochStats, train_epoch
+from .listener import EpochReport, Listener
+from .marks import Marks
+from .metering import Metering
+from .session import Session
+from .weights import read_weights
+
+
+class Runner:
+    """Everything that carrying out a phase needs beside the session itself."""
+
+    def __init__(
+        self,
+        session: Session,
+        marks: Marks,
+        metering: Metering,
+        store: CheckpointStore,
+        listener: Listener,
+        profile: Optional[Profile],
+        folder: Path,
+        ticket_file: Optional[Path],
+        after_epoch: Callable[["Runner"], None],
+    ) -> None:
+        self.session = session
+        self.marks = marks
+        self.metering = metering
+        self.store = store
+        self.listener = listener
+        self.profile = profile
+        self.folder = folder
+        self.ticket_file = ticket_file
+        self.after_epoch = after_epoch
+        self.modelled_joules = 0.0
+        self.modelled_seconds = 0.0
+
+    def train(self, phase: Train) -> None:
+        """The epochs of `phase` that are left; with a search, until the ticket is drawn."""
+        session, spec = self.session, self.session.spec
+        first, last = self._epoch(phase.first), phase.last
+        if spec.measure_epochs is not None:
+            last = min(last, first + spec.measure_epochs)
+        if phase.until is not None and session.search is None:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                session.start_search(phase.until, phase.l1)
+            for warning in caught:
+                self.listener.message(str(warning.message))
+        start = first if session.epoch is None else session.epoch
+        bill, per_epoch = session.bill(phase.l1), session.per_epoch(phase)
+        self._mark_phase(phase, first, bill, per_epoch)
+        self.listener.phase(phase.name, start, phase.last)
+        for epoch in range(start, last):
+            drawn = self._train_epoch(phase, epoch, bill, per_epoch)
+            session.epoch = epoch + 1
+            if drawn or epoch + 1 == last:
+                session.phase, session.epoch = session.phase + 1, None
+            self.save(phase.name, epoch)
+            self.after_epoch(self)
+            if drawn:
+                return
+        if start >= last and session.epoch is not None or first >= last:
+            session.phase, session.epoch = session.phase + 1, None
+
+    def _mark_phase(self, phase: Train, first: int, bill: Any, per_epoch: Tuple[Any, ...]) -> None:
+        spec, train = self.session.spec, self.session.data.train
+        planned = phase.last - first
+        if spec.measure_epochs is not None and phase.until is not None and spec.draw_epoch is not None:
+            planned = spec.draw_epoch
+        images, steps, _ = epoch_size(len(train), spec.batch_size)
+        self.marks.mark(
+            "phase",
+            phase=phase.name,
+            epochs=planned,
+            role="dense" if self.session.ticket is None else "ticket",
+            images=images,
+            steps=steps,
+            bill=bill.to_json(),
+            per_epoch=[item.__dict__ for item in per_epoch],
+        )
+
+    def _train_epoch(self, phase: Train, epoch: int, bill: Any, per_epoch: Tuple[Any, ...]) -> bool:
+        session, spec = self.session, self.session.spec
+        search, train = session.search, session.data.train
+        _, steps, drop_last = epoch_size(len(train), spec.batch_size)
+        drawn = False
+
+        def on_step(index: int) -> None:
+            self.marks.beat(index + 1, min((index + 1) * spec.batch_size, len(train)))
+            self.listener.step(index + 1, steps)
+
+        with self.marks.span(phase.name, epoch, "training") as facts:
+            stats = train_epoch(
+                session.model,
+                train.batches(
+                    epoch,
+                    spec.batch_size,
+                    seed=session.order_seed(phase.name),
+                    train=True,
+                    drop_last=drop_last,
+                    channels_last=spec.channels_last,
+                ),
+                session.optimiser,
+                phase.schedule,
+                epoch,
+                steps=steps,
+                precision=spec.precision,
+                channels_last=spec.channels_last,
+                after_backward=self._penalty(phase),
+                on_step=on_step,
+            )
+            if search is not None:
+                drawn = search.update()
+                facts["distance"] = search.distances[-1] if search.distances else None
+            facts.update(images=stats.images, steps=stats.steps, loss=stats.loss, accuracy=100 * stats.accuracy)
+        test = self._evaluate(phase.name, epoch)
+        self._report(phase, epoch, stats, test, facts, bill, per_epoch)
+        return drawn
+
+    def _penalty(self, phase: Train) -> Optional[Callable[[], None]]:
+        if phase.l1 == 0:
+            return None
+        if self.session.search is not None:
+            return self.session.search.penalise
+        from ..pruning.early_bird import EarlyBird
+
+        return EarlyBird(self.session.model, l1=phase.l1).penalise
+
+    def _evaluate(self, phase: str, epoch: int) -> Optional[float]:
+        session, spec = self.session, self.session.spec
+        with self.marks.span(phase, epoch, "evaluation") as facts:
+            images = steps = 0
+            for part, source in (("validation", session.data.validation), ("test", session.data.test)):
+                if source is None:
+                    continue
+                stats = evaluate(
+                    session.model,
+                    source.batches(epoch, spec.batch_size, channels_last=spec.channels_last),
+                    precision=spec.precision,
+                    channels_last=spec.channels_last,
+                )
+                facts[f"{part}_accuracy"], facts[f"{part}_loss"] = 100 * stats.accuracy, stats.loss
+                images, steps = images + stats.images, steps + stats.steps
+            facts.update(images=images, steps=steps)
+        test: Optional[float] = facts.get("test_accuracy")
+        return test
+
+    def _report(
+        self,
+        phase: Train,
+        epoch: int,
+        stats: EpochStats,
+        test: Optional[float],
+        facts: Dict[str, Any],
+        bill: Any,
+        per_epoch: Tuple[Any, ...],
+    ) -> None:
+        watts, joules = self.metering.live()
+        provenance = "measured"
+        if self.profile is not None:
+            cost = predict(bill.training, stats.images, stats.steps, self.profile)
+            self.modelled_joules += cost.energy.joules or 0.0
+            self.modelled_seconds += cost.seconds
+            if not self.metering.primary:
+                provenance = "modelled"
+                joules, watts = self.modelled_joules, (cost.energy.joules or 0.0) / cost.seconds
+        self.listener.epoch(
+            EpochReport(
+                phase.name,
+                epoch,
+                phase.last,
+                stats.loss,
+                facts["accuracy"],
+                test,
+                facts.get("distance"),
+                watts,
+                joules,
+                provenance if joules is not None else "missing",
+            )
+        )
+
+    def prune(self, phase: Prune) -> None:
+        """Draw the ticket that `phase` asks for and put its network in the place of the dense one."""
+        session = self.session
+        with self.marks.span(phase.name, None, "pruning"):
+            dense = network_bill(session.model, session.image_shape)
+            ticket, weights = self._ticket(phase)
+            session.become_ticket(ticket, weights, fresh=phase.weights == "fresh")
+        session.phase, session.epoch = session.phase + 1, None
+        with self.marks.span(phase.name, None, "checkpoint"):
+            ticket.save(self.folder / "ticket.json")
+            save_file(_contiguous(session.model), str(self.folder / "ticket.safetensors"))
+            session.save(self.store)
+        widths = {name: [len(kept), ticket.widths[name]] for name, kept in ticket.kept.items()}
+        self.marks.mark(
+            "ticket",
+            draw_epoch=ticket.draw_epoch,
+            forced="forced" in ticket.notes,
+            given=session.spec.ticket is not None,
+            choose=phase.choose,
+            align=ticket.align,
+            kept=sum(kept for kept, _ in widths.values()),
+            total=sum(total for _, total in widths.values()),
+            widths=widths,
+            dense={"parameters": dense.parameters, "macs": dense.macs, "flops": 2 * dense.macs},
+        )
+
+    def _ticket(self, phase: Prune) -> Tuple[Ticket, Optional[Dict[str, torch.Tensor]]]:
+        session, spec = self.session, self.session.spec
+        weights = None
+        if spec.ticket is not None:
+            assert self.ticket_file is not None
+            given = Ticket.load(self.ticket_file)
+            check_fits({u.name: u.channels for u in units_of(session.model)}, given.widths)
+            if phase.choose == "random":
+                return given.with_mask(random_mask_like(given.mask, spec.seed), criterion="random"), None
+            if phase.weights == "inherit":
+                file = self.ticket_file.with_name("ticket.safetensors")
+                if not file.is_file():
+                    raise UsageError(f"the ticket has no weights beside it ('{file}').", "Use --method eb-reinit.")
+                weights = read_weights(file)
+            return given, weights
+        search = session.search
+        if search is None or search.mask is None:
+            raise RunFailed("no ticket can be drawn before a search has run.")
+        mask = search.mask
+        if spec.align > 1:
+            mask = align_mask(mask, bn_scores(session.model), spec.align, self._cost())
+        if phase.choose == "random":
+            mask = random_mask_like(mask, spec.seed)
+        ticket = Ticket.from_mask(
+            mask,
+            spec.prune_ratio,
+            draw_epoch=search.epoch if spec.draw_epoch is None else spec.draw_epoch,
+            criterion="random" if phase.choose == "random" else "bn-scale",
+            distances=tuple(search.distances),
+            align=spec.align,
+            notes={} if search.ticket is not None else {"forced": "the search ended before the mask had settled"},
+        )
+        return ticket, None
+
+    def _cost(self) -> Callable[[Dict[str, int]], int]:
+        """Multiply-adds of the network by kept channels a unit, for alignment."""
+        session = self.session
+        return macs_by_kept(network_bill(session.model, session.image_shape), units_of(session.model))
+
+    def save(self, phase: str, epoch: int) -> None:
+        with self.marks.span(phase, epoch, "checkpoint"):
+            self.session.save(self.store)
+
+    def _epoch(self, epoch: Epoch) -> int:
+        if epoch is DRAW_EPOCH:
+            ticket = self.session.ticket
+            if ticket is None or ticket.draw_epoch is None:
+                raise UsageError("the ticket does not say at which epoch it was drawn.", "Use --method eb-reinit.")
+            return ticket.draw_epoch
+        return int(epoch)  # type: ignore[arg-type]
+
+
+def _contiguous(model: torch.nn.Module) -> Dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}

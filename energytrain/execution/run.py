@@ -1,0 +1,240 @@
+"""One run from its specification to its result: fresh, continued after any kind of end, or found done."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+import torch
+
+from ..data.catalog import DataBundle, load
+from ..devices.setup import load_setup
+from ..energy import clocks
+from ..energy.trace import close_torn
+from ..errors import EnergytrainError, UsageError
+from ..methods.catalog import recipe_of
+from ..methods.phases import Prune, Recipe, Train
+from ..runs.events import EventWriter
+from ..runs.folder import RunFolder
+from ..runs.machine import commit_of_package, machine_facts, versions
+from ..runs.result import profile_of, run_result
+from ..runs.spec import RunSpec, identity
+from ..training.checkpoint import CheckpointStore
+from ..training.reproducible import synchronise
+from .listener import Listener
+from .marks import Marks
+from .metering import Metering
+from .model_file import save_model
+from .phases import Runner
+from .resolve import device_is_here
+from .session import Session
+from .settings import Budget, Settings
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an execution ended: the result, and the exit status that says it (0, 3 or 130; failures raise)."""
+
+    result: Dict[str, Any]
+    folder: Path
+    exit_status: int
+    found_done: bool = False
+
+
+class BudgetReached(Exception):
+    """The next epoch would not fit into the budget."""
+
+
+def execute(spec: RunSpec, settings: Settings, listener: Listener) -> Outcome:
+    """Run `spec` in its folder, or continue it, or return its result where it is done.
+
+    Raises UsageError before anything is written where the input is wrong, RunFailed where training cannot go on
+    (what was measured is kept), KeyboardInterrupt after marking the run as interrupted.
+    """
+    folder = RunFolder(settings.folder)
+    if folder.exists() and not settings.fresh:
+        _check_same(folder, spec, settings)
+        result = run_result(folder.path)
+        if result["status"] == "done":
+            return Outcome(result, folder.path, 0 if result["complete"] else 3, found_done=True)
+    data = load(
+        spec.dataset,
+        data_dir=settings.data_dir,
+        download=settings.download,
+        limit=spec.limit,
+        validation=spec.validation,
+        seed=spec.seed,
+        device=spec.compute,
+        image_size=spec.image_size,
+    )
+    with folder.writing():
+        if folder.exists() and settings.fresh:
+            folder.discard()
+        folder.claim(spec.to_json(), identity(spec))
+        status = _attempt(spec, settings, folder, data, listener)
+    result = run_result(folder.path)
+    if status == "budget":
+        listener.message("the budget is reached; the same command with a larger --budget continues.")
+        return Outcome(result, folder.path, 130)
+    return Outcome(result, folder.path, 0 if result["complete"] else 3)
+
+
+def _check_same(folder: RunFolder, spec: RunSpec, settings: Settings) -> None:
+    """Refuses a folder of another specification, and a change of commit or machine that was not accepted."""
+    record = folder.read()
+    if record["identity"] != identity(spec):
+        unlike = [k for k, v in spec.to_json().items() if record["spec"].get(k) != v]
+        raise UsageError(
+            f"'{folder.path}' holds another run; it differs in {', '.join(unlike) or 'its version'}.",
+            "Give another --name, or --fresh to discard it.",
+        )
+    attempts = record["attempts"]
+    if not attempts or settings.accept_changes or attempts[-1]["status"] == "done":
+        return
+    for name, now in (("commit", commit_of_package()), ("machine", machine_facts(gpu_name(spec.compute)))):
+        if attempts[-1][name] != now:
+            raise UsageError(
+                f"this run was begun under another {name}.",
+                "Give --accept-changes to continue it all the same, or --fresh to start again.",
+            )
+
+
+def gpu_name(compute: str) -> Optional[str]:
+    return torch.cuda.get_device_name() if compute == "cuda" else None
+
+
+def _attempt(spec: RunSpec, settings: Settings, folder: RunFolder, data: DataBundle, listener: Listener) -> str:
+    """One attempt; returns its status, `done` or `budget`."""
+    device = torch.device(spec.compute)
+    setup, here = load_setup(spec.device), device_is_here(spec)
+    for old in (folder.path / "traces").glob("*.arrows"):
+        close_torn(old)
+    spent = _spent(folder)
+    number = folder.begin_attempt(commit_of_package(), versions(), machine_facts(gpu_name(spec.compute)))
+    with ExitStack() as stack:
+        trace = folder.trace(number)
+        metering = Metering.start(spec, setup, here, trace, number)
+        stack.callback(metering.stop)
+        writer = stack.enter_context(EventWriter(folder.events, number))
+        marks = Marks(writer, lambda: synchronise(device))
+        marks.mark(
+            "attempt",
+            host=clocks.host(),
+            boot_id=clocks.boot_id(),
+            boottime=clocks.boottime_ns(),
+            realtime=clocks.realtime_ns(),
+            here=here,
+            trace=str(trace.relative_to(folder.path)) if metering.recorder is not None else None,
+            primary=list(metering.primary),
+            unavailable=metering.unavailable,
+            threads=torch.get_num_threads(),
+        )
+        _announce(spec, here, metering, listener)
+        status, reason = "failed", ""
+        try:
+            status = _train(spec, settings, folder, data, device, marks, metering, listener, spent)
+        except KeyboardInterrupt:
+            status = "interrupted"
+            raise
+        except BaseException as error:
+            reason = error.message if isinstance(error, EnergytrainError) else repr(error)
+            raise
+        finally:
+            lost = metering.lost()
+            if lost is not None:
+                marks.mark("recorder", why=lost)
+            marks.mark("stop", status=status, reason=reason)
+            folder.end_attempt(number, status)
+    return status
+
+
+def _train(
+    spec: RunSpec,
+    settings: Settings,
+    folder: RunFolder,
+    data: DataBundle,
+    device: torch.device,
+    marks: Marks,
+    metering: Metering,
+    listener: Listener,
+    spent: Budget,
+) -> str:
+    recipe = recipe_of(spec)
+    store = CheckpointStore(folder.checkpoint)
+    with marks.span("setup", None, "setup"):
+        session = Session(spec, data, device, settings.init_file)
+        checkpoint = store.load_latest()
+        if checkpoint is not None:
+            session.restore(checkpoint, *_search_of(recipe, int(checkpoint.state["phase"])))
+    profile = profile_of(spec.device)
+    guard = _Guard(settings.budget, spent, metering)
+    runner = Runner(
+        session, marks, metering, store, listener, profile, folder.path, settings.ticket_file, guard.after_epoch
+    )
+    try:
+        while session.phase < len(recipe):
+            phase = recipe[session.phase]
+            if isinstance(phase, Prune):
+                runner.prune(phase)
+            else:
+                runner.train(phase)
+    except BudgetReached:
+        return "budget"
+    with marks.span("finish", None, "checkpoint"):
+        save_model(folder.path / "model.safetensors", session.model, spec, data.info, session.ticket)
+    return "done"
+
+
+def _search_of(recipe: Recipe, index: int) -> Any:
+    """The stopping rule and L1 strength of the search that leads to phase `index`."""
+    for phase in reversed(recipe[: index + 1]):
+        if isinstance(phase, Train) and phase.until is not None:
+            return phase.until, phase.l1
+    return None, 0.0
+
+
+class _Guard:
+    """Ends a run before the epoch that would not fit into its budget; an epoch is taken to cost what the last did."""
+
+    def __init__(self, budget: Budget, spent: Budget, metering: Metering) -> None:
+        self.budget = budget
+        self.metering = metering
+        self.seconds_before = spent.seconds or 0.0
+        self.joules_before = spent.joules or 0.0
+        self.started = clocks.monotonic_ns()
+        self.last_seconds = self.seconds_before
+        self.last_joules = self.joules_before
+
+    def after_epoch(self, runner: Runner) -> None:
+        seconds = self.seconds_before + (clocks.monotonic_ns() - self.started) / 1e9
+        _, measured = self.metering.live()
+        joules = self.joules_before + (runner.modelled_joules if measured is None else measured)
+        over_time = self.budget.seconds is not None and 2 * seconds - self.last_seconds > self.budget.seconds
+        over_energy = self.budget.joules is not None and 2 * joules - self.last_joules > self.budget.joules
+        self.last_seconds, self.last_joules = seconds, joules
+        if over_time or over_energy:
+            raise BudgetReached
+
+
+def _spent(folder: RunFolder) -> Budget:
+    """What earlier attempts spent."""
+    if not folder.events.exists():
+        return Budget()
+    row = run_result(folder.path)["spent"]
+    return Budget(joules=row["energy"]["joules"], seconds=row["seconds"])
+
+
+def _announce(spec: RunSpec, here: bool, metering: Metering, listener: Listener) -> None:
+    """Say what will be measured and what will be modelled, before the first epoch."""
+    profile = profile_of(spec.device)
+    if not here:
+        listener.message(
+            f"no {spec.device} is here: training runs on this machine's {spec.compute}, and every joule below is "
+            f"MODELLED for {spec.device}, not measured."
+        )
+    elif not metering.primary:
+        what = "modelled from FLOPs and bytes" if profile is not None else "missing"
+        listener.message(f"no meter can be read here, so energy is {what}; 'energytrain devices' says what would help.")
+    for row in metering.unavailable:
+        if row["declared"]:
+            listener.message(f"meter '{row['meter']}' cannot be used: {row['why']} {row['fix'] or ''}".strip())

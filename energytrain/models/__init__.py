@@ -1,0 +1,1 @@
+"""Networks, each declaring which of its channels can be pruned."""

@@ -1,0 +1,1 @@
+"""Planning: what a recipe costs on a device, without training."""

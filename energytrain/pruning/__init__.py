@@ -1,0 +1,1 @@
+"""Masks, Early-Bird search, and networks made physically smaller."""

@@ -1,0 +1,1 @@
+"""Quantities: energy, provenance, scope and ledger records. Plain data; imports nothing of the house."""

@@ -1,0 +1,182 @@
+"""One run on the terminal: what each phase cost, what it bought, what a dense training would have cost."""
+
+from typing import Any, Dict, List, Mapping, Optional
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from .format import bounds, count, joules, percent, provenance, seconds, si
+
+
+def render_run(result: Mapping[str, Any]) -> RenderableType:
+    """The table of a run and the lines below it, from its result."""
+    parts: List[RenderableType] = [_table(result), Text()]
+    parts.extend(Text.from_markup(line) for line in summary_lines(result))
+    return Group(*parts)
+
+
+def _table(result: Mapping[str, Any]) -> Table:
+    spec = result["spec"]
+    headline = result["headline"]
+    title = f"{result['name']}\n{spec['method']} of {spec['model']} on {spec['dataset']}, {_where(result)}"
+    table = Table(title=escape(title), title_justify="left", pad_edge=False, box=box.SIMPLE_HEAD)
+    table.add_column("phase")
+    for column in ("epochs", "seconds", "FLOPs", "energy", "95 % bounds"):
+        table.add_column(column, justify="right")
+    table.add_column("provenance")
+    for row in result["phases"]:
+        _add(table, headline, row)
+    table.add_section()
+    _add(table, headline, result["useful"], "useful", style="bold")
+    table.add_section()
+    for name in ("evaluation", "overhead", "lost"):
+        if result[name]["seconds"] > 0:
+            _add(table, headline, result[name])
+    _add(table, headline, result["spent"], "spent in all")
+    if result["dense"] is not None:
+        table.add_section()
+        _add(table, headline, result["dense"], "dense instead")
+    return table
+
+
+def _add(
+    table: Table, headline: str, row: Mapping[str, Any], name: Optional[str] = None, style: Optional[str] = None
+) -> None:
+    energy = row["energy"]
+    epochs = str(row["epochs"]) if row["epochs"] else ""
+    if row["planned_epochs"] not in (None, row["epochs"]) and energy["provenance"] == "extrapolated":
+        epochs = f"{row['epochs']} of {row['planned_epochs']}"
+    unmodelled = headline == "modelled" and not row["flops"]
+    cells = [
+        name or row["phase"],
+        epochs,
+        f"{row['seconds']:.1f}" if row["seconds"] else "",
+        si(row["flops"], "", 4).strip() if row["flops"] else "",
+        "" if unmodelled else joules(energy),
+        bounds(energy),
+        "not modelled" if unmodelled else provenance(energy),
+    ]
+    table.add_row(*cells, style=style)
+
+
+def _where(result: Mapping[str, Any]) -> str:
+    device = result["device"]
+    if result["headline"] == "measured":
+        return f"measured on {device['name']}"
+    if device["here"]:
+        return f"trained on {device['name']}, energy modelled"
+    return f"trained on this machine, energy MODELLED for {device['name']}"
+
+
+def summary_lines(result: Mapping[str, Any]) -> List[str]:
+    """What the run bought, as sentences in rich markup."""
+    lines = [_status_line(result)] if result["status"] != "done" else []
+    lines.extend(_accuracy_lines(result))
+    lines.extend(_network_lines(result))
+    lines.extend(_dense_lines(result))
+    lines.extend(_metering_lines(result))
+    return lines
+
+
+def _status_line(result: Mapping[str, Any]) -> str:
+    return f"[yellow]status: {result['status']}; the same command continues this run[/yellow]"
+
+
+def _accuracy_lines(result: Mapping[str, Any]) -> List[str]:
+    accuracy = result["accuracy"]
+    if result["spec"]["measure_epochs"] is not None:
+        return ["test accuracy: none, since only some epochs of each phase were trained and measured"]
+    if accuracy["test"] is None:
+        return [f"test accuracy: not finished (so far {percent(accuracy['test_so_far'])})"]
+    best = f"best on test data {percent(accuracy['test_best'])}, which chooses by the test data"
+    return [f"test accuracy: [bold]{percent(accuracy['test'])}[/bold] after the last epoch ({best})"]
+
+
+def _network_lines(result: Mapping[str, Any]) -> List[str]:
+    lines = []
+    ticket, network = result["ticket"], result["network"]
+    if ticket is not None:
+        how = "given" if ticket.get("given") else f"drawn after epoch {ticket['draw_epoch']}"
+        if ticket.get("forced"):
+            how += " because the search ended there; its mask had not settled"
+        lines.append(
+            f"ticket: {how}, {count(ticket['kept'])} of {count(ticket['total'])} prunable channels kept, "
+            + f"aligned to {ticket['align']}"
+        )
+    before, after = network["before"], network["after"]
+    if before and after and before != after:
+        lines.append(
+            f"network: {count(before['parameters'])} -> {count(after['parameters'])} parameters, "
+            f"{si(before['flops'], 'FLOPs')} -> {si(after['flops'], 'FLOPs')} an image (forward)"
+        )
+    elif after:
+        flops = si(after["flops"], "FLOPs")
+        lines.append(f"network: {count(after['parameters'])} parameters, {flops} an image (forward)")
+    return lines
+
+
+def _dense_lines(result: Mapping[str, Any]) -> List[str]:
+    dense, useful = result["dense"], result["useful"]
+    if dense is None or not dense["flops"]:
+        return []
+    line = f"against dense training: {useful['flops'] / dense['flops']:.2f} x its FLOPs"
+    ours, theirs = useful["energy"], dense["energy"]
+    if ours["joules"] is not None and theirs["joules"]:
+        weakest = theirs["provenance"] if ours["provenance"] == "measured" else ours["provenance"]
+        line += f", {ours['joules'] / theirs['joules']:.2f} x its energy ({weakest})"
+    return [line]
+
+
+def _metering_lines(result: Mapping[str, Any]) -> List[str]:
+    lines = [f"[yellow]incomplete: {escape(problem)}[/yellow]" for problem in result["problems"]]
+    if result["headline"] == "modelled":
+        for absent in result["device"]["unavailable"]:
+            why = f"{absent['why']} {absent['fix'] or ''}".strip()
+            lines.append(f"[dim]no {absent['meter']} meter: {escape(why)}[/dim]")
+        if not result["device"]["here"]:
+            name = result["device"]["name"]
+            lines.append(
+                f"[bold yellow]These joules were not measured: no {name} is here. They come from the FLOPs and bytes "
+                f"of this run and the profile of {name}.[/bold yellow]"
+            )
+    return lines
+
+
+def comparison_table(results: List[Dict[str, Any]]) -> Table:
+    """Several runs side by side, a row each."""
+    table = Table(pad_edge=False, box=box.SIMPLE_HEAD)
+    for column, justify in (
+        ("run", "left"),
+        ("method", "left"),
+        ("p", "right"),
+        ("status", "left"),
+        ("test acc.", "right"),
+        ("draw epoch", "right"),
+        ("parameters", "right"),
+        ("useful FLOPs", "right"),
+        ("useful time", "right"),
+        ("useful energy", "right"),
+        ("95 % bounds", "right"),
+        ("provenance", "left"),
+    ):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for result in results:
+        spec, useful, after = result["spec"], result["useful"], result["network"]["after"]
+        table.add_row(
+            escape(result["name"]),
+            spec["method"],
+            f"{spec['prune_ratio']:g}" if result["ticket"] is not None else "",
+            result["status"],
+            percent(result["accuracy"]["test"]),
+            "" if result["ticket"] is None else str(result["ticket"]["draw_epoch"]),
+            count(after["parameters"]) if after else "",
+            si(useful["flops"], ""),
+            seconds(useful["seconds"]),
+            joules(useful["energy"]),
+            bounds(useful["energy"]),
+            f"{provenance(useful['energy'])} ({result['device']['name']})",
+        )
+    return table

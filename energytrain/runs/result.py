@@ -1,0 +1,192 @@
+"""result.json: what a run folder says, computed from its marks and traces, and cached.
+
+The cache is keyed by the integrator's and the energy model's versions and by size and hash of every input, so a result
+is never older than what it was made from.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional
+
+from ..atomic import write_json
+from ..costs.energy_model import MODEL_VERSION
+from ..devices.profile import Profile, load_profile
+from ..devices.setup import load_setup
+from ..energy.integrate import INTEGRATOR_VERSION
+from ..energy.series import Trace
+from ..energy.trace import read_trace
+from .account import Account, Accountant
+from .events import read_events
+from .folder import RunFolder
+from .spec import RunSpec
+from .timeline import Timeline, build_timeline
+
+RESULT_VERSION = 1
+
+
+def run_result(path: Path, recompute: bool = False) -> Dict[str, Any]:
+    """The result of the run in `path`, from its cache where that is still valid."""
+    folder = RunFolder.open(path)
+    key = _cache_key(folder)
+    if not recompute and folder.result.exists():
+        cached = json.loads(folder.result.read_text())
+        if cached.get("key") == key:
+            return dict(cached)
+    result = compute_result(folder)
+    result["key"] = key
+    write_json(folder.result, result)
+    return result
+
+
+def compute_result(folder: RunFolder) -> Dict[str, Any]:
+    """The result of a run, always from its marks and traces."""
+    record = folder.read()
+    spec = RunSpec.from_json(record["spec"])
+    timeline = build_timeline(read_events(folder.events))
+    traces = {
+        a.number: read_trace(folder.path / a.mark["trace"])
+        for a in timeline.attempts
+        if a.mark.get("trace") and (folder.path / a.mark["trace"]).exists()
+    }
+    profile = profile_of(spec.device)
+    account = Accountant(timeline, traces, profile, spec.measure_epochs).account(dense_epochs=_dense_epochs(spec))
+    problems = _problems(timeline, traces, account)
+    return {
+        "schema_version": RESULT_VERSION,
+        "name": folder.path.name,
+        "identity": record["identity"],
+        "spec": record["spec"],
+        "status": timeline.status,
+        "device": {"name": spec.device, "profile": None if profile is None else profile.name, **_where(timeline)},
+        "energy_model": MODEL_VERSION,
+        "integrator": INTEGRATOR_VERSION,
+        "headline": account.headline,
+        "primary": list(timeline.attempts[0].mark.get("primary", ())) if timeline.attempts else [],
+        "phases": [row.to_json(account.headline) for row in account.phases],
+        **{
+            name: getattr(account, name).to_json(account.headline)
+            for name in ("evaluation", "overhead", "lost", "useful", "spent")
+        },
+        "dense": None if account.dense is None else account.dense.to_json(account.headline),
+        "accuracy": _accuracy(timeline, spec),
+        "network": _networks(timeline),
+        "ticket": timeline.ticket,
+        "distances": _distances(timeline),
+        "meters": _meters(timeline, traces),
+        "problems": problems,
+        "complete": not problems,
+    }
+
+
+def profile_of(device: str) -> Optional[Profile]:
+    """The profile that models `device`, or None where its setup names none."""
+    name = load_setup(device).profile
+    return None if name is None else load_profile(name)
+
+
+def _dense_epochs(spec: RunSpec) -> Optional[int]:
+    """A dense training is the same schedule, whole; of a dense run itself there is nothing to compare."""
+    return None if spec.method in ("dense", "small-dense", "dense-short") else spec.epochs
+
+
+def _where(timeline: Timeline) -> Dict[str, Any]:
+    mark = timeline.attempts[0].mark if timeline.attempts else {}
+    return {"here": bool(mark.get("here", False)), "host": mark.get("host"), "unavailable": mark.get("unavailable", [])}
+
+
+def _accuracy(timeline: Timeline, spec: RunSpec) -> Dict[str, Any]:
+    """Accuracies in percent. `test` is the last epoch's; `test_best` the best on test data, as the EB code reports."""
+    useful = timeline.useful()
+    evaluations = [s for s in useful if s.what == "evaluation"]
+    training = [s for s in useful if s.what == "training"]
+    final = [s for s in evaluations if not training or s.phase == training[-1].phase]
+    finished = timeline.status == "done" and spec.measure_epochs is None
+    tests = [s.marks["test_accuracy"] for s in final if s.marks.get("test_accuracy") is not None]
+    validation = [s.marks["validation_accuracy"] for s in final if s.marks.get("validation_accuracy") is not None]
+    return {
+        "test": tests[-1] if tests and finished else None,
+        "test_so_far": tests[-1] if tests else None,
+        "test_best": max(tests) if tests else None,
+        "validation": validation[-1] if validation else None,
+        "train": training[-1].marks.get("accuracy") if training else None,
+        "loss": training[-1].marks.get("loss") if training else None,
+    }
+
+
+def _networks(timeline: Timeline) -> Dict[str, Any]:
+    """Parameters and multiply-adds before (the dense network) and after (the trained one)."""
+    marks = list(timeline.phases.values())
+
+    def size(mark: Mapping[str, Any]) -> Dict[str, Any]:
+        bill = mark["bill"]
+        return {"parameters": bill["parameters"], "macs": bill["macs"], "flops": 2 * bill["macs"]}
+
+    dense = next((m for m in marks if m["role"] == "dense"), None)
+    before = size(dense) if dense is not None else timeline.ticket and timeline.ticket.get("dense")
+    return {"before": before, "after": size(marks[-1]) if marks else None}
+
+
+def _distances(timeline: Timeline) -> List[Dict[str, Any]]:
+    return [
+        {"epoch": s.epoch, "distance": s.marks["distance"]}
+        for s in timeline.useful()
+        if s.what == "training" and s.marks.get("distance") is not None
+    ]
+
+
+def _meters(timeline: Timeline, traces: Mapping[int, Trace]) -> List[Dict[str, Any]]:
+    rows = []
+    for attempt in timeline.attempts:
+        trace = traces.get(attempt.number)
+        for series in trace.series.values() if trace is not None else ():
+            failed = int(sum(1 for value in series.values if value != value))
+            rows.append(
+                {
+                    "attempt": attempt.number,
+                    "channel": series.channel.to_json(),
+                    "samples": len(series.values),
+                    "failed": failed,
+                    "errors": list(series.errors),
+                }
+            )
+    return rows
+
+
+def _problems(timeline: Timeline, traces: Mapping[int, Trace], account: Account) -> List[str]:
+    """What is incomplete about the metering that this run declared, a sentence each."""
+    problems = []
+    for attempt in timeline.attempts:
+        for absent in attempt.mark.get("unavailable", ()):
+            if absent.get("declared"):
+                what = f"meter '{absent['meter']}' could not be used: {absent['why']}"
+                problems.append(f"attempt {attempt.number}: {what}")
+        if attempt.mark.get("recorder_lost"):
+            problems.append(f"attempt {attempt.number}: {attempt.mark['recorder_lost']}")
+    if account.headline != "measured":
+        return problems
+    for row in (*account.phases, account.evaluation):
+        energy = row.measured
+        if energy.joules is None:
+            problems.append(f"phase '{row.phase}' has no measured energy: {energy.reason}")
+        elif row.seconds > 0 and energy.coverage < 0.999:
+            problems.append(f"phase '{row.phase}': the trace covers {energy.coverage:.1%} of its time")
+    return problems
+
+
+def _cache_key(folder: RunFolder) -> Dict[str, Any]:
+    inputs = [folder.path / "run.json", folder.events, *sorted((folder.path / "traces").glob("*.arrows"))]
+    return {
+        "result": RESULT_VERSION,
+        "integrator": INTEGRATOR_VERSION,
+        "energy_model": MODEL_VERSION,
+        "inputs": {p.name: [p.stat().st_size, _digest(p)] for p in inputs if p.exists()},
+    }
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,98 @@
+"""RunSpec: what one run is, resolved to the last default, and the identity that follows from it.
+
+The identity decides whether a command continues a run or starts another. It is a hash of every field, so a changed
+default never makes two runs look alike; where a run is stored and how it is shown are not part of it.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+from ..errors import UsageError
+
+SPEC_VERSION = 1
+
+# A field that was added after version 1 is left out of the identity while it has the value that runs before it
+# silently had. Frozen: an entry is never changed or removed.
+LEGACY_VALUES: Dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One training by one method on one device. Epochs are whole; ratios and rates are plain fractions."""
+
+    method: str
+    model: str
+    width: float
+    shortcut: str
+    dataset: str
+    image_size: Optional[int]
+    limit: Optional[int]
+    validation: float
+    protocol: str
+    prune_ratio: float
+    align: int
+    epochs: int
+    batch_size: int
+    lr: float
+    momentum: float
+    nesterov: bool
+    weight_decay: float
+    milestones: Tuple[int, ...]
+    gamma: float
+    warmup_epochs: int
+    search_lr: float
+    search_milestones: Tuple[int, ...]
+    l1: float
+    l1_retrain: bool
+    eps: float
+    queue: int
+    distance_rule: str
+    bn_start: float
+    seed: int
+    trial: int
+    device: str
+    compute: str
+    precision: str
+    channels_last: bool
+    meters: Tuple[str, ...]
+    sample_hz: float
+    init: str
+    ticket: Optional[str]
+    match: Optional[str]
+    measure_epochs: Optional[int]
+    draw_epoch: Optional[int]
+
+    def to_json(self) -> Dict[str, Any]:
+        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> "RunSpec":
+        """The spec of a run folder; a field it lacks takes its frozen legacy value."""
+        names = {f.name for f in fields(RunSpec)}
+        missing = names - set(data) - set(LEGACY_VALUES)
+        foreign = set(data) - names
+        if missing or foreign:
+            what = f"lacks {sorted(missing)}" if missing else f"has unknown fields {sorted(foreign)}"
+            raise UsageError(f"this run's specification {what}.", "It was written by another version of energytrain.")
+        values = {**LEGACY_VALUES, **data}
+        for name in ("milestones", "search_milestones", "meters"):
+            values[name] = tuple(values[name])
+        return RunSpec(**values)
+
+
+def identity(spec: RunSpec) -> str:
+    """64 hexadecimal digits that are the same exactly for the same resolved settings."""
+    content = {
+        name: value
+        for name, value in spec.to_json().items()
+        if not (name in LEGACY_VALUES and LEGACY_VALUES[name] == value)
+    }
+    text = json.dumps({"version": SPEC_VERSION, "spec": content}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def folder_name(spec: RunSpec) -> str:
+    """A name that people can read, with enough of the identity to be unique."""
+    return f"{spec.method}-{spec.model}-{spec.dataset}-s{spec.seed}-{identity(spec)[:8]}"

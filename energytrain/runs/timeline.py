@@ -1,0 +1,123 @@
+"""Marks become a timeline: attempts, the spans of work in them, and which of those spans count.
+
+An epoch that a crash undid is done again in a later attempt; its last completed span is *useful*, every earlier one
+is *lost*. What a killed attempt left open ends at the attempt's last mark.
+
+The marks, as `execution` writes them (each has `kind`, `t` in monotonic ns and `attempt`):
+  attempt  host, boot_id, here (is this the device the run is for), trace, primary, unavailable, threads
+  phase    phase, epochs (planned), bill (a NetworkBill), role (dense | ticket)
+  start    span, phase, epoch, what (setup | training | evaluation | pruning | checkpoint)
+  end      span, images, steps and whatever was measured (loss, accuracy, ...)
+  beat     step (of the open span), once a second
+  ticket   draw_epoch, forced, widths and kept counts, distances
+  recorder why (the recorder ended before the run did)
+  stop     status (done | interrupted | failed | budget), reason
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+USEFUL = ("training", "pruning")
+
+
+@dataclass
+class Span:
+    """A stretch of one kind of work inside one attempt; times in monotonic ns of that attempt's host."""
+
+    attempt: int
+    phase: str
+    epoch: Optional[int]
+    what: str
+    start: int
+    end: int
+    complete: bool = False
+    images: int = 0
+    steps: int = 0
+    marks: Dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        return (self.end - self.start) / 1e9
+
+    @property
+    def place(self) -> Tuple[str, Optional[int], str]:
+        return (self.phase, self.epoch, self.what)
+
+
+@dataclass
+class Attempt:
+    number: int
+    start: int
+    end: int
+    mark: Dict[str, Any]
+    stop: Optional[Dict[str, Any]] = None
+
+
+@dataclass
+class Timeline:
+    attempts: List[Attempt]
+    spans: List[Span]
+    phases: Dict[str, Dict[str, Any]]
+    ticket: Optional[Dict[str, Any]]
+
+    def useful(self) -> List[Span]:
+        """The spans of training, pruning, evaluation and checkpoints that count: each place's last completed one."""
+        last: Dict[Tuple[str, Optional[int], str], Span] = {}
+        for span in self.spans:
+            if span.complete and span.what != "setup":
+                last[span.place] = span
+        first_setup = [s for s in self.spans if s.what == "setup" and s.complete][:1]
+        return first_setup + sorted(last.values(), key=lambda s: (s.attempt, s.start))
+
+    def lost(self) -> List[Span]:
+        """The spans that a crash undid or cut short, and the set-up of every attempt after the first."""
+        kept = {id(span) for span in self.useful()}
+        return [span for span in self.spans if id(span) not in kept]
+
+    @property
+    def status(self) -> str:
+        stop = self.attempts[-1].stop if self.attempts else None
+        return "interrupted" if stop is None else str(stop["status"])
+
+
+def build_timeline(events: Sequence[Mapping[str, Any]]) -> Timeline:
+    """The timeline of a run's marks, in the order in which they were written."""
+    timeline = Timeline([], [], {}, None)
+    opened: Dict[str, Span] = {}
+    for event in events:
+        kind, t = event["kind"], int(event["t"])
+        if kind == "attempt":
+            _close(opened, timeline.attempts)
+            timeline.attempts.append(Attempt(int(event["attempt"]), t, t, dict(event)))
+            continue
+        attempt = timeline.attempts[-1]
+        attempt.end = max(attempt.end, t)
+        if kind == "phase":
+            timeline.phases[event["phase"]] = dict(event)
+        elif kind == "start":
+            span = Span(attempt.number, event["phase"], event["epoch"], event["what"], t, t)
+            opened[event["span"]] = span
+            timeline.spans.append(span)
+        elif kind == "end":
+            span = opened.pop(event["span"])
+            span.end, span.complete = t, True
+            span.images, span.steps = int(event.get("images", 0)), int(event.get("steps", 0))
+            span.marks = {k: v for k, v in event.items() if k not in ("kind", "t", "attempt", "span")}
+        elif kind == "beat":
+            for span in opened.values():
+                span.steps = max(span.steps, int(event["step"]))
+                span.images = max(span.images, int(event.get("images", 0)))
+        elif kind == "ticket":
+            timeline.ticket = dict(event)
+        elif kind == "recorder":
+            attempt.mark["recorder_lost"] = event["why"]
+        elif kind == "stop":
+            attempt.stop = dict(event)
+    _close(opened, timeline.attempts)
+    return timeline
+
+
+def _close(opened: Dict[str, Span], attempts: Sequence[Attempt]) -> None:
+    for span in opened.values():
+        span.end = max(span.end, attempts[-1].end)
+    opened.clear()

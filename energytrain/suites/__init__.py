@@ -1,0 +1,1 @@
+"""Suites: many runs as a matrix, and what they are compared with. Nothing lives here yet."""

@@ -1,0 +1,264 @@
+/* A stand-in for libnvidia-ml.so.1: what it answers is a function of CLOCK_MONOTONIC and of a control file.
+ *
+ * The file named by FAKE_NVML_CONTROL holds "key=value" lines and is read again whenever it changes. "key.N" holds for
+ * GPU N alone and goes before "key".
+ *
+ *   gpus               how many (1)                  uuid, name             strings
+ *   power_mw           constant power (200000)       square_low_mw          with square_period_ms: half a period at
+ *   square_period_ms   0 for constant (0)            power_mw, then half at square_low_mw, from t = 0 of the clock
+ *   update_ms          readings step every so many ms (0: continuous)
+ *   average_ms         power readings are the mean of the last so many ms (0: instantaneous)
+ *   counter            0: no energy counter (1)      counter_base_mj        what it read at t = 0 (1000000)
+ *   reset_at_ns        the counter starts again at zero at this time (0: never)
+ *   power              0: no power reading (1)       instant                1: offers POWER_INSTANT (0)
+ *   limit_mw           power limit (700000), 0 for not supported
+ *   lost_from_ns, lost_until_ns   the GPU is lost in between (0: never; no end)
+ *   mig                1: divided into slices, -1: not supported (-1)
+ *   arch, cc_major, cc_minor      9, 9, 0
+ *   init_error         what nvmlInit returns (0)     read_sleep_ms          each reading takes so long (0)
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, GPU_IS_LOST = 15 };
+enum { POWER_INSTANT = 186, VALUE_UNSIGNED_INT = 1, MAX_GPUS = 16, MAX_KEYS = 128 };
+
+typedef struct { int index; } device;
+
+typedef struct {
+    unsigned fieldId, scopeId;
+    long long timestamp, latencyUsec;
+    unsigned valueType, nvmlReturn;
+    union { double d; unsigned ui; unsigned long long ull; } value;
+} field_value;
+
+typedef struct {
+    long long power_mw, square_low_mw, square_period, update, average, counter, counter_base_mj, reset_at, power, instant,
+        limit_mw, lost_from, lost_until, mig, arch, cc_major, cc_minor, read_sleep;
+    char uuid[96], name[96];
+} gpu_settings;
+
+static gpu_settings gpus[MAX_GPUS];
+static int gpu_count, init_error;
+
+static struct { char key[48], value[96]; } lines[MAX_KEYS];
+static int line_count;
+static struct timespec read_at;
+static ino_t read_inode;
+static long long looked_at;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static device devices[MAX_GPUS];
+static int started;
+
+static const char *lookup(const char *key) {
+    for (int i = 0; i < line_count; i++)
+        if (!strcmp(lines[i].key, key)) return lines[i].value;
+    return NULL;
+}
+
+static const char *text(const char *key, int gpu, const char *otherwise) {
+    char own[64];
+    const char *found;
+    snprintf(own, sizeof own, "%s.%d", key, gpu);
+    if ((found = lookup(own)) || (found = lookup(key))) return found;
+    return otherwise;
+}
+
+static long long number(const char *key, int gpu, long long otherwise) {
+    const char *found = text(key, gpu, NULL);
+    return found ? atoll(found) : otherwise;
+}
+
+static void settle(void) {
+    gpu_count = (int)number("gpus", 0, 1);
+    init_error = (int)number("init_error", 0, 0);
+    for (int i = 0; i < MAX_GPUS; i++) {
+        gpu_settings *gpu = &gpus[i];
+        char usual[64];
+        gpu->power_mw = number("power_mw", i, 200000);
+        gpu->square_low_mw = number("square_low_mw", i, 0);
+        gpu->square_period = number("square_period_ms", i, 0) * 1000000;
+        gpu->update = number("update_ms", i, 0) * 1000000;
+        gpu->average = number("average_ms", i, 0) * 1000000;
+        gpu->counter = number("counter", i, 1);
+        gpu->counter_base_mj = number("counter_base_mj", i, 1000000);
+        gpu->reset_at = number("reset_at_ns", i, 0);
+        gpu->power = number("power", i, 1);
+        gpu->instant = number("instant", i, 0);
+        gpu->limit_mw = number("limit_mw", i, 700000);
+        gpu->lost_from = number("lost_from_ns", i, 0);
+        gpu->lost_until = number("lost_until_ns", i, 0);
+        gpu->mig = number("mig", i, -1);
+        gpu->arch = number("arch", i, 9);
+        gpu->cc_major = number("cc_major", i, 9);
+        gpu->cc_minor = number("cc_minor", i, 0);
+        gpu->read_sleep = number("read_sleep_ms", i, 0) * 1000000;
+        snprintf(usual, sizeof usual, "GPU-00000000-0000-0000-0000-%012d", i);
+        snprintf(gpu->uuid, sizeof gpu->uuid, "%s", text("uuid", i, usual));
+        snprintf(gpu->name, sizeof gpu->name, "%s", text("name", i, "Fake GPU"));
+    }
+}
+
+static long long now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* Takes up a changed control file, and looks for one at most every 20 ms: a reading should cost next to nothing. */
+static void refresh(void) {
+    const char *path;
+    struct stat info;
+    char line[160];
+    long long now = now_ns();
+    if (looked_at && now - looked_at < 20000000) return;
+    pthread_mutex_lock(&lock);
+    path = getenv("FAKE_NVML_CONTROL");
+    if (!looked_at) settle();
+    if (path && !stat(path, &info) && (info.st_ino != read_inode || info.st_mtim.tv_sec != read_at.tv_sec ||
+                                       info.st_mtim.tv_nsec != read_at.tv_nsec)) {
+        FILE *file = fopen(path, "r");
+        if (file) {
+            line_count = 0;
+            while (line_count < MAX_KEYS && fgets(line, sizeof line, file))
+                if (sscanf(line, "%47[^=]=%95[^\n]", lines[line_count].key, lines[line_count].value) == 2) line_count++;
+            fclose(file);
+            read_inode = info.st_ino;
+            read_at = info.st_mtim;
+            settle();
+        }
+    }
+    looked_at = now;
+    pthread_mutex_unlock(&lock);
+}
+
+/* Energy from t = 0 to t, in millijoules (mW x ns is 1e-9 mJ). */
+static long double energy_mj(const gpu_settings *gpu, long long t) {
+    long double high = gpu->power_mw, low = gpu->square_low_mw;
+    long long period = gpu->square_period, half = period / 2;
+    if (!period) return high * t * 1e-9L;
+    long long rest = t % period, up = rest < half ? rest : half;
+    return ((t / period) * (high * half + low * (period - half)) + high * up + low * (rest - up)) * 1e-9L;
+}
+
+static long double power_mw(const gpu_settings *gpu, long long t) {
+    if (gpu->average) return (energy_mj(gpu, t) - energy_mj(gpu, t - gpu->average)) / (gpu->average * 1e-9L);
+    if (!gpu->square_period || t % gpu->square_period < gpu->square_period / 2) return gpu->power_mw;
+    return gpu->square_low_mw;
+}
+
+/* The time of the last update before now; or an error. */
+static int begin(const gpu_settings *gpu, long long *t) {
+    refresh();
+    if (gpu->read_sleep) {
+        struct timespec span = {gpu->read_sleep / 1000000000, gpu->read_sleep % 1000000000};
+        nanosleep(&span, NULL);
+    }
+    *t = now_ns();
+    if (gpu->lost_from && *t >= gpu->lost_from && (!gpu->lost_until || *t < gpu->lost_until)) return GPU_IS_LOST;
+    if (gpu->update) *t -= *t % gpu->update;
+    return started ? SUCCESS : UNINITIALIZED;
+}
+
+int nvmlInitWithFlags(unsigned flags) {
+    (void)flags;
+    refresh();
+    if (!init_error) started++;
+    return init_error;
+}
+
+int nvmlShutdown(void) {
+    if (started) started--;
+    return SUCCESS;
+}
+
+const char *nvmlErrorString(int result) { return result == GPU_IS_LOST ? "GPU is lost" : "error of the fake"; }
+
+int nvmlDeviceGetCount_v2(unsigned *count) {
+    refresh();
+    *count = (unsigned)gpu_count;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, device **handle) {
+    refresh();
+    if (index >= MAX_GPUS || (int)index >= gpu_count) return INVALID_ARGUMENT;
+    devices[index].index = (int)index;
+    *handle = &devices[index];
+    return SUCCESS;
+}
+
+int nvmlDeviceGetUUID(device *handle, char *out, unsigned length) {
+    snprintf(out, length, "%s", gpus[handle->index].uuid);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetName(device *handle, char *out, unsigned length) {
+    snprintf(out, length, "%s", gpus[handle->index].name);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetTotalEnergyConsumption(device *handle, unsigned long long *millijoules) {
+    const gpu_settings *gpu = &gpus[handle->index];
+    long long t;
+    int error = begin(gpu, &t);
+    if (error) return error;
+    if (!gpu->counter) return NOT_SUPPORTED;
+    if (gpu->reset_at && t >= gpu->reset_at)
+        *millijoules = (unsigned long long)(energy_mj(gpu, t) - energy_mj(gpu, gpu->reset_at));
+    else
+        *millijoules = (unsigned long long)(gpu->counter_base_mj + energy_mj(gpu, t));
+    return SUCCESS;
+}
+
+int nvmlDeviceGetPowerUsage(device *handle, unsigned *milliwatts) {
+    const gpu_settings *gpu = &gpus[handle->index];
+    long long t;
+    int error = begin(gpu, &t);
+    if (error) return error;
+    if (!gpu->power) return NOT_SUPPORTED;
+    *milliwatts = (unsigned)power_mw(gpu, t);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetFieldValues(device *handle, int count, field_value *values) {
+    const gpu_settings *gpu = &gpus[handle->index];
+    long long t;
+    int error = begin(gpu, &t);
+    if (error) return error;
+    for (int i = 0; i < count; i++) {
+        int known = values[i].fieldId == POWER_INSTANT && gpu->instant;
+        values[i].nvmlReturn = known ? SUCCESS : NOT_SUPPORTED;
+        values[i].valueType = VALUE_UNSIGNED_INT;
+        values[i].value.ull = known ? (unsigned long long)power_mw(gpu, t) : 0;
+    }
+    return SUCCESS;
+}
+
+int nvmlDeviceGetEnforcedPowerLimit(device *handle, unsigned *milliwatts) {
+    *milliwatts = (unsigned)gpus[handle->index].limit_mw;
+    return *milliwatts ? SUCCESS : NOT_SUPPORTED;
+}
+
+int nvmlDeviceGetMigMode(device *handle, unsigned *current, unsigned *pending) {
+    if (gpus[handle->index].mig < 0) return NOT_SUPPORTED;
+    *current = *pending = (unsigned)gpus[handle->index].mig;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetArchitecture(device *handle, unsigned *architecture) {
+    *architecture = (unsigned)gpus[handle->index].arch;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetCudaComputeCapability(device *handle, int *major, int *minor) {
+    *major = (int)gpus[handle->index].cc_major;
+    *minor = (int)gpus[handle->index].cc_minor;
+    return SUCCESS;
+}

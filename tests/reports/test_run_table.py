@@ -1,0 +1,59 @@
+"""The table of a run, read back from what a person would see."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from energytrain.reports.run_table import comparison_table, render_run
+from execution.small import run_small
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    return run_small(tmp_path_factory.mktemp("runs"), method="eb-ff", name="[bold]run").result
+
+
+def shown(renderable, width=130):
+    console = Console(file=io.StringIO(), width=width)
+    console.print(renderable)
+    return console.file.getvalue()
+
+
+def test_a_run_s_table_says_what_it_cost_and_bought(result):
+    text = shown(render_run(result))
+    for row in ("search", "prune", "retrain", "useful", "evaluate", "overhead", "spent in all", "dense instead"):
+        assert f"\n {row} " in text, row
+    assert "[bold]run" in text, "a run's name is text, not markup"
+    assert f"test accuracy: {result['accuracy']['test']:.2f} %" in text
+    assert "drawn after epoch 2" in text and "against dense training: 0." in text
+    assert "modelled" in text and " to " in text
+    assert "lost" not in text, "a run that was never killed lost nothing"
+
+
+def test_a_device_that_is_not_here_cannot_be_missed(result):
+    text = shown(render_run({**result, "device": {**result["device"], "name": "tx2", "here": False}}))
+    assert "energy MODELLED for tx2" in text and "These joules were not measured" in text
+
+
+def test_a_missing_energy_is_said_and_its_problem_named(result):
+    missing = {**result["useful"]["energy"], "joules": None, "provenance": "missing", "reason": "gone"}
+    broken = {
+        **result,
+        "headline": "measured",
+        "useful": {**result["useful"], "energy": missing},
+        "problems": ["phase 'retrain' has no measured energy: gone"],
+    }
+    text = shown(render_run(broken))
+    assert "missing" in text and "incomplete: phase 'retrain' has no measured energy" in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_narrow_terminals_lose_no_figure(result, width):
+    text = "".join(shown(render_run(result), width).split())
+    assert f"{result['accuracy']['test']:.2f}%" in text
+
+
+def test_runs_side_by_side_have_a_row_each(result):
+    text = shown(comparison_table([result, {**result, "name": "other", "status": "interrupted"}]), 220)
+    assert "[bold]run" in text and "other" in text and "interrupted" in text
