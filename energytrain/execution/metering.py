@@ -4,6 +4,7 @@ A meter that cannot be used never stops training. It is reported with its reason
 (named by `--meter` or required by the device's setup) the run ends with exit status 3.
 """
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
@@ -35,6 +36,7 @@ class Metering:
     recorder: Optional[Recorder]
     primary: Tuple[str, ...]
     unavailable: List[Dict[str, Any]] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
 
     @staticmethod
     def start(spec: RunSpec, setup: Setup, here: bool, trace: Path, attempt: int) -> "Metering":
@@ -57,6 +59,12 @@ class Metering:
             return None, None
         channels = [latest["channels"].get(name) or {} for name in self.primary]
         return _sum([c.get("watts") for c in channels]), _sum([c.get("joules") for c in channels])
+
+    def own_cost(self) -> Dict[str, Any]:
+        """What observing cost: the recorder's processor seconds so far, and the seconds it has run."""
+        latest = None if self.recorder is None else self.recorder.latest()
+        cpu = None if latest is None else latest.get("cpu_seconds")
+        return {"cpu_seconds": cpu, "seconds": time.monotonic() - self.started}
 
     def lost(self) -> Optional[str]:
         """Why the recorder ended before it was stopped, or None while it is well."""

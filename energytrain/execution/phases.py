@@ -9,24 +9,18 @@ from safetensors.torch import save_file
 
 from ..costs.bill import network_bill
 from ..costs.energy_model import predict
-from ..costs.ticket_cost import macs_by_kept
 from ..data.batching import epoch_size
 from ..devices.profile import Profile
-from ..errors import RunFailed, UsageError
+from ..errors import UsageError
 from ..methods.phases import DRAW_EPOCH, Epoch, Prune, Train
-from ..models.units import units_of
-from ..pruning.align import align_mask
-from ..pruning.controls import random_mask_like
-from ..pruning.masks import bn_scores, check_fits
-from ..pruning.ticket import Ticket
 from ..training.checkpoint import CheckpointStore
 from ..training.evaluate import evaluate
 from ..training.loop import EpochStats, train_epoch
+from .drawing import draw_ticket, ticket_facts
 from .listener import EpochReport, Listener
 from .marks import Marks
 from .metering import Metering
 from .session import Session
-from .weights import read_weights
 
 
 class Runner:
@@ -206,65 +200,14 @@ class Runner:
         session = self.session
         with self.marks.span(phase.name, None, "pruning"):
             dense = network_bill(session.model, session.image_shape)
-            ticket, weights = self._ticket(phase)
+            ticket, weights = draw_ticket(session, phase, self.ticket_file)
             session.become_ticket(ticket, weights, fresh=phase.weights == "fresh")
         session.phase, session.epoch = session.phase + 1, None
+        self.marks.mark("ticket", **ticket_facts(ticket, phase, dense, self.ticket_file))
         with self.marks.span(phase.name, None, "checkpoint"):
             ticket.save(self.folder / "ticket.json")
             save_file(_contiguous(session.model), str(self.folder / "ticket.safetensors"))
             session.save(self.store)
-        widths = {name: [len(kept), ticket.widths[name]] for name, kept in ticket.kept.items()}
-        self.marks.mark(
-            "ticket",
-            draw_epoch=ticket.draw_epoch,
-            forced="forced" in ticket.notes,
-            given=session.spec.ticket is not None,
-            choose=phase.choose,
-            align=ticket.align,
-            kept=sum(kept for kept, _ in widths.values()),
-            total=sum(total for _, total in widths.values()),
-            widths=widths,
-            dense={"parameters": dense.parameters, "macs": dense.macs, "flops": 2 * dense.macs},
-        )
-
-    def _ticket(self, phase: Prune) -> Tuple[Ticket, Optional[Dict[str, torch.Tensor]]]:
-        session, spec = self.session, self.session.spec
-        weights = None
-        if spec.ticket is not None:
-            assert self.ticket_file is not None
-            given = Ticket.load(self.ticket_file)
-            check_fits({u.name: u.channels for u in units_of(session.model)}, given.widths)
-            if phase.choose == "random":
-                return given.with_mask(random_mask_like(given.mask, spec.seed), criterion="random"), None
-            if phase.weights == "inherit":
-                file = self.ticket_file.with_name("ticket.safetensors")
-                if not file.is_file():
-                    raise UsageError(f"the ticket has no weights beside it ('{file}').", "Use --method eb-reinit.")
-                weights = read_weights(file)
-            return given, weights
-        search = session.search
-        if search is None or search.mask is None:
-            raise RunFailed("no ticket can be drawn before a search has run.")
-        mask = search.mask
-        if spec.align > 1:
-            mask = align_mask(mask, bn_scores(session.model), spec.align, self._cost())
-        if phase.choose == "random":
-            mask = random_mask_like(mask, spec.seed)
-        ticket = Ticket.from_mask(
-            mask,
-            spec.prune_ratio,
-            draw_epoch=search.epoch if spec.draw_epoch is None else spec.draw_epoch,
-            criterion="random" if phase.choose == "random" else "bn-scale",
-            distances=tuple(search.distances),
-            align=spec.align,
-            notes={} if search.ticket is not None else {"forced": "the search ended before the mask had settled"},
-        )
-        return ticket, None
-
-    def _cost(self) -> Callable[[Dict[str, int]], int]:
-        """Multiply-adds of the network by kept channels a unit, for alignment."""
-        session = self.session
-        return macs_by_kept(network_bill(session.model, session.image_shape), units_of(session.model))
 
     def save(self, phase: str, epoch: int) -> None:
         with self.marks.span(phase, epoch, "checkpoint"):

@@ -21,6 +21,7 @@ from ..runs.result import profile_of, run_result
 from ..runs.spec import RunSpec, identity
 from ..training.checkpoint import CheckpointStore
 from ..training.reproducible import synchronise
+from .drawing import check_ticket
 from .listener import Listener
 from .marks import Marks
 from .metering import Metering
@@ -67,6 +68,8 @@ def execute(spec: RunSpec, settings: Settings, listener: Listener) -> Outcome:
         device=spec.compute,
         image_size=spec.image_size,
     )
+    if settings.ticket_file is not None:
+        check_ticket(settings.ticket_file, spec, Session(spec, data, torch.device("cpu"), None).model)
     with folder.writing():
         if folder.exists() and settings.fresh:
             folder.discard()
@@ -140,6 +143,8 @@ def _attempt(spec: RunSpec, settings: Settings, folder: RunFolder, data: DataBun
             reason = error.message if isinstance(error, EnergytrainError) else repr(error)
             raise
         finally:
+            if metering.recorder is not None:
+                marks.mark("observer", **metering.own_cost())
             lost = metering.lost()
             if lost is not None:
                 marks.mark("recorder", why=lost)
@@ -167,7 +172,7 @@ def _train(
         if checkpoint is not None:
             session.restore(checkpoint, *_search_of(recipe, int(checkpoint.state["phase"])))
     profile = profile_of(spec.device)
-    guard = _Guard(settings.budget, spent, metering)
+    guard = _Guard(settings.budget, spent, metering, len(recipe))
     runner = Runner(
         session, marks, metering, store, listener, profile, folder.path, settings.ticket_file, guard.after_epoch
     )
@@ -196,8 +201,9 @@ def _search_of(recipe: Recipe, index: int) -> Any:
 class _Guard:
     """Ends a run before the epoch that would not fit into its budget; an epoch is taken to cost what the last did."""
 
-    def __init__(self, budget: Budget, spent: Budget, metering: Metering) -> None:
+    def __init__(self, budget: Budget, spent: Budget, metering: Metering, phases: int) -> None:
         self.budget = budget
+        self.phases = phases
         self.metering = metering
         self.seconds_before = spent.seconds or 0.0
         self.joules_before = spent.joules or 0.0
@@ -212,7 +218,7 @@ class _Guard:
         over_time = self.budget.seconds is not None and 2 * seconds - self.last_seconds > self.budget.seconds
         over_energy = self.budget.joules is not None and 2 * joules - self.last_joules > self.budget.joules
         self.last_seconds, self.last_joules = seconds, joules
-        if over_time or over_energy:
+        if (over_time or over_energy) and runner.session.phase < self.phases:
             raise BudgetReached
 
 

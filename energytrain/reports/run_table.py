@@ -82,6 +82,8 @@ def summary_lines(result: Mapping[str, Any]) -> List[str]:
 
 
 def _status_line(result: Mapping[str, Any]) -> str:
+    if result["status"] == "running":
+        return "[yellow]status: running now; this is what it has so far[/yellow]"
     return f"[yellow]status: {result['status']}; the same command continues this run[/yellow]"
 
 
@@ -106,6 +108,11 @@ def _network_lines(result: Mapping[str, Any]) -> List[str]:
             f"ticket: {how}, {count(ticket['kept'])} of {count(ticket['total'])} prunable channels kept, "
             + f"aligned to {ticket['align']}"
         )
+        if ticket.get("elsewhere"):
+            there = ticket["elsewhere"]
+            where = f"{escape(there['run'])} for {there['device']} on {escape(str(there['host']))}"
+            cost = f"{si(there['flops'], 'FLOPs')}, {joules(there['energy'])} {provenance(there['energy'])}"
+            lines.append(f"its search ran elsewhere ({where}): {cost}; not in the totals above")
     before, after = network["before"], network["after"]
     if before and after and before != after:
         lines.append(
@@ -131,7 +138,8 @@ def _dense_lines(result: Mapping[str, Any]) -> List[str]:
 
 
 def _metering_lines(result: Mapping[str, Any]) -> List[str]:
-    lines = [f"[yellow]incomplete: {escape(problem)}[/yellow]" for problem in result["problems"]]
+    lines = _observer_lines(result)
+    lines += [f"[yellow]incomplete: {escape(problem)}[/yellow]" for problem in result["problems"]]
     if result["headline"] == "modelled":
         for absent in result["device"]["unavailable"]:
             why = f"{absent['why']} {absent['fix'] or ''}".strip()
@@ -143,6 +151,14 @@ def _metering_lines(result: Mapping[str, Any]) -> List[str]:
                 f"of this run and the profile of {name}.[/bold yellow]"
             )
     return lines
+
+
+def _observer_lines(result: Mapping[str, Any]) -> List[str]:
+    known = [o for o in result["observer"] if o["cpu_seconds"] is not None and o["seconds"] > 0]
+    if not known:
+        return []
+    share = sum(o["cpu_seconds"] for o in known) / sum(o["seconds"] for o in known)
+    return [f"the recorder used {100 * share:.1f} % of one processor core"]
 
 
 def comparison_table(results: List[Dict[str, Any]]) -> Table:

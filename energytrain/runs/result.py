@@ -6,6 +6,7 @@ is never older than what it was made from.
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
@@ -13,12 +14,13 @@ from ..atomic import write_json
 from ..costs.energy_model import MODEL_VERSION
 from ..devices.profile import Profile, load_profile
 from ..devices.setup import load_setup
+from ..energy.clocks import boot_id, host
 from ..energy.integrate import INTEGRATOR_VERSION
 from ..energy.series import Trace
 from ..energy.trace import read_trace
 from .account import Account, Accountant
 from .events import read_events
-from .folder import RunFolder
+from .folder import RUNNING, RunFolder
 from .spec import RunSpec
 from .timeline import Timeline, build_timeline
 
@@ -32,11 +34,32 @@ def run_result(path: Path, recompute: bool = False) -> Dict[str, Any]:
     if not recompute and folder.result.exists():
         cached = json.loads(folder.result.read_text())
         if cached.get("key") == key:
-            return dict(cached)
+            return _as_of_now(folder, cached)
     result = compute_result(folder)
     result["key"] = key
     write_json(folder.result, result)
+    return _as_of_now(folder, result)
+
+
+def _as_of_now(folder: RunFolder, result: Dict[str, Any]) -> Dict[str, Any]:
+    """The result with the one thing that no file says: whether its process is at work at this moment."""
+    attempts = folder.read()["attempts"]
+    if result["status"] == "interrupted" and attempts and _is_alive(attempts[-1]):
+        return {**result, "status": "running"}
     return result
+
+
+def _is_alive(attempt: Mapping[str, Any]) -> bool:
+    """Whether an attempt's process runs on this machine; one on another machine cannot be told, and is not claimed."""
+    if (attempt["status"], attempt["host"], attempt["boot_id"]) != (RUNNING, host(), boot_id()):
+        return False
+    try:
+        os.kill(attempt["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def compute_result(folder: RunFolder) -> Dict[str, Any]:
@@ -74,6 +97,7 @@ def compute_result(folder: RunFolder) -> Dict[str, Any]:
         "ticket": timeline.ticket,
         "distances": _distances(timeline),
         "meters": _meters(timeline, traces),
+        "observer": [a.mark["observer"] for a in timeline.attempts if "observer" in a.mark],
         "problems": problems,
         "complete": not problems,
     }

@@ -10,6 +10,7 @@ The marks, as `execution` writes them (each has `kind`, `t` in monotonic ns and 
   end      span, images, steps and whatever was measured (loss, accuracy, ...)
   beat     step (of the open span), once a second
   ticket   draw_epoch, forced, widths and kept counts, distances
+  observer cpu_seconds, seconds: what the recorder itself cost
   recorder why (the recorder ended before the run did)
   stop     status (done | interrupted | failed | budget), reason
 """
@@ -109,6 +110,8 @@ def build_timeline(events: Sequence[Mapping[str, Any]]) -> Timeline:
                 span.images = max(span.images, int(event.get("images", 0)))
         elif kind == "ticket":
             timeline.ticket = dict(event)
+        elif kind == "observer":
+            attempt.mark["observer"] = {"cpu_seconds": event["cpu_seconds"], "seconds": event["seconds"]}
         elif kind == "recorder":
             attempt.mark["recorder_lost"] = event["why"]
         elif kind == "stop":

@@ -4,7 +4,7 @@ A cell is one kind of load on one kind of meter, over many seeds that draw the l
 length, the sensor's gain and phase, uneven reads and failed ones.
 """
 from dataclasses import replace
-from typing import Callable, Dict, List, NamedTuple
+from typing import Callable, Dict, List, NamedTuple, Tuple
 
 import numpy as np
 import pytest
@@ -73,7 +73,9 @@ class Outcome(NamedTuple):
     worst: float  # the largest error over the truth
 
 
-def _outcome(make: MakeLoad, meter: Meter, seeds: int, gain: float) -> Outcome:
+def _outcome(
+    make: MakeLoad, meter: Meter, seeds: int, gain: float, limits: Tuple[float, float] = (50.0, 450.0)
+) -> Outcome:
     held: List[bool] = []
     width: List[float] = []
     error: List[float] = []
@@ -85,8 +87,8 @@ def _outcome(make: MakeLoad, meter: Meter, seeds: int, gain: float) -> Outcome:
         sensor = replace(meter.sensor, phase=rng.uniform(0, period), gain=rng.uniform(-gain, gain))
         channel = sensor.channel(
             gain_error=gain,
-            idle_watts=50.0,
-            max_watts=450.0,
+            idle_watts=limits[0],
+            max_watts=limits[1],
             update_seconds=period if meter.states_period else None,
         )
         lead = 10.0 if sensor.averaging == 1.0 else 4.0
@@ -123,6 +125,17 @@ def test_a_counter_holds_the_truth_of_loads_as_fast_as_its_updates(load: str, ga
 @pytest.mark.parametrize("load", IN_STEP)
 def test_momentary_power_holds_the_truth_of_loads_in_step_with_the_sensor(load: str) -> None:
     assert _outcome(IN_STEP[load], POWERS["power 100 ms"], SEEDS, GAIN).held >= SHARE_HELD
+
+
+def test_the_errors_of_a_load_that_drifts_past_the_sensor_average_out() -> None:
+    outcome = _outcome(IN_STEP["0.831 s, 37 %"], POWERS["power 100 ms"]._replace(seconds=20.0), 60, GAIN)
+    assert outcome.held >= SHARE_HELD and outcome.width <= 2 * outcome.error_99
+
+
+@pytest.mark.parametrize("meter", ["counter 100 ms", "power 100 ms", "power 100 ms, means of 1 s"])
+@pytest.mark.parametrize("load", ["step", "starts with the window"])
+def test_bounds_hold_the_truth_of_a_load_that_goes_from_limit_to_limit(load: str, meter: str) -> None:
+    assert _outcome(LOADS[load], METERS[meter], SEEDS, 0.0, (LOW, HIGH)).held >= SHARE_HELD
 
 
 @pytest.mark.slow

@@ -112,3 +112,14 @@ def test_a_grid_survives_updates_that_no_read_saw() -> None:
     grid = on_grid(moments - 0.012, moments + 0.013, 0.1003)
     assert grid is not None
     assert np.allclose(np.diff(grid[0]), np.diff(moments), atol=1e-4)
+
+
+def test_a_grid_stands_in_the_middle_of_what_the_bounds_allow() -> None:
+    moments = np.arange(60) * 0.1
+    rarely = np.arange(60) % 10 == 0
+    early = moments - np.where(rarely, 0.03, 0.01)
+    late = moments + np.where(rarely, 0.01, 0.03)
+    grid = on_grid(early, late, 0.1)
+    assert grid is not None
+    assert np.allclose(grid[0], moments, atol=1e-3)
+    assert grid[1] == pytest.approx(0.01, abs=1e-3) and grid[2] == 0.0

@@ -1,6 +1,7 @@
 """Whole runs, small ones: every method ends in a trained network, its ledger is what was planned for it."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -125,6 +126,26 @@ def test_a_ticket_from_elsewhere_is_retrained_without_a_search(eb, runs_dir):
     assert outcome.result["ticket"]["given"] and outcome.result["network"]["after"] == eb.result["network"]["after"]
     retrained = [r for r in eb.result["phases"] if r["phase"] == "retrain"][0]
     assert outcome.result["useful"]["flops"] == retrained["flops"]
+    there = outcome.result["ticket"]["elsewhere"]
+    search = [r for r in eb.result["phases"] if r["phase"] == "search"][0]
+    assert (there["run"], there["flops"], there["energy"]) == ("eb", search["flops"], search["energy"])
+
+
+@pytest.mark.parametrize(
+    "spoil, words",
+    [
+        (lambda folder: (folder / "ticket.json").write_text("{"), "cannot read the ticket"),
+        (lambda folder: (folder / "ticket.safetensors").unlink(), "has no weights beside it"),
+    ],
+)
+def test_a_ticket_that_cannot_be_used_is_refused_before_anything_is_written(spoil, words, eb, tmp_path):
+    shutil.copytree(eb.folder, tmp_path / "given")
+    spoil(tmp_path / "given")
+    with pytest.raises(UsageError, match=words):
+        run_small(tmp_path / "runs", method="eb-ff", ticket=str(tmp_path / "given" / "ticket.json"))
+    with pytest.raises(UsageError, match="does not fit"):
+        run_small(tmp_path / "runs", method="eb-reinit", ticket=str(eb.folder), width=0.125)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_the_controls_cost_what_the_ticket_cost(eb, runs_dir):

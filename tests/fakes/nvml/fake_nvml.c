@@ -8,6 +8,7 @@
  *   square_period_ms   0 for constant (0)            power_mw, then half at square_low_mw, from t = 0 of the clock
  *   update_ms          readings step every so many ms (0: continuous)
  *   average_ms         power readings are the mean of the last so many ms (0: instantaneous)
+ *   noise_mw           each update's power reading is off by up to so much, evenly (0)
  *   counter            0: no energy counter (1)      counter_base_mj        what it read at t = 0 (1000000)
  *   reset_at_ns        the counter starts again at zero at this time (0: never)
  *   power              0: no power reading (1)       instant                1: offers POWER_INSTANT (0)
@@ -39,7 +40,7 @@ typedef struct {
 } field_value;
 
 typedef struct {
-    long long power_mw, square_low_mw, square_period, update, average, counter, counter_base_mj, reset_at, power, instant,
+    long long power_mw, square_low_mw, square_period, update, average, noise, counter, counter_base_mj, reset_at, power, instant,
         limit_mw, lost_from, lost_until, mig, arch, cc_major, cc_minor, read_sleep;
     char uuid[96], name[96];
 } gpu_settings;
@@ -86,6 +87,7 @@ static void settle(void) {
         gpu->square_period = number("square_period_ms", i, 0) * 1000000;
         gpu->update = number("update_ms", i, 0) * 1000000;
         gpu->average = number("average_ms", i, 0) * 1000000;
+        gpu->noise = number("noise_mw", i, 0);
         gpu->counter = number("counter", i, 1);
         gpu->counter_base_mj = number("counter_base_mj", i, 1000000);
         gpu->reset_at = number("reset_at_ns", i, 0);
@@ -151,6 +153,16 @@ static long double power_mw(const gpu_settings *gpu, long long t) {
     if (gpu->average) return (energy_mj(gpu, t) - energy_mj(gpu, t - gpu->average)) / (gpu->average * 1e-9L);
     if (!gpu->square_period || t % gpu->square_period < gpu->square_period / 2) return gpu->power_mw;
     return gpu->square_low_mw;
+}
+
+/* What a power reading says: the same for all reads of one update. */
+static unsigned reading_mw(const gpu_settings *gpu, long long t) {
+    uint64_t word = (uint64_t)t * 0x9E3779B97F4A7C15u;
+    word = (word ^ (word >> 29)) * 0xBF58476D1CE4E5B9u;
+    word ^= word >> 32;
+    long long off = gpu->noise ? (long long)(word % (uint64_t)(2 * gpu->noise + 1)) - gpu->noise : 0;
+    long long milliwatts = (long long)power_mw(gpu, t) + off;
+    return milliwatts > 0 ? (unsigned)milliwatts : 0;
 }
 
 /* The time of the last update before now; or an error. */
@@ -223,7 +235,7 @@ int nvmlDeviceGetPowerUsage(device *handle, unsigned *milliwatts) {
     int error = begin(gpu, &t);
     if (error) return error;
     if (!gpu->power) return NOT_SUPPORTED;
-    *milliwatts = (unsigned)power_mw(gpu, t);
+    *milliwatts = reading_mw(gpu, t);
     return SUCCESS;
 }
 
@@ -236,7 +248,7 @@ int nvmlDeviceGetFieldValues(device *handle, int count, field_value *values) {
         int known = values[i].fieldId == POWER_INSTANT && gpu->instant;
         values[i].nvmlReturn = known ? SUCCESS : NOT_SUPPORTED;
         values[i].valueType = VALUE_UNSIGNED_INT;
-        values[i].value.ull = known ? (unsigned long long)power_mw(gpu, t) : 0;
+        values[i].value.ull = known ? reading_mw(gpu, t) : 0;
     }
     return SUCCESS;
 }
