@@ -116,4 +116,6 @@ def show(title: str, rows: Sequence[Row], as_json: bool) -> None:
     for row in rows:
         bar = "" if row.bar is None else f"bar {'>=' if row.at_least else '<='} {row.bar:g}{row.unit}"
         spread = "" if row.low is None or row.high is None else f"({row.low:.3f} to {row.high:.3f})"
-        print(f"{row.what:<{width}}  {row.value:10.4g}{row.unit:<2} {spread:<18} {bar:<16} {row.word:<24} {row.note}")
+        print(f"{row.what:<{width}}  {row.value:10.4g}{row.unit:<2} {spread:<18} {bar:<16} {row.word}".rstrip())
+        if row.note:
+            print(f"    {row.note}")

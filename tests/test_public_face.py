@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
         ("EarlyBird", "energytrain.pruning.early_bird"),
         ("rebuild", "energytrain.pruning.rebuild"),
         ("load_runs", "energytrain.runs.load"),
+        ("load_model", "energytrain.execution.model_file"),
     ],
 )
 def test_a_public_name_is_the_room_s_own_object(name: str, home: str) -> None:

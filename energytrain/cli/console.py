@@ -1,5 +1,6 @@
-"""The console that commands print to: as wide as the terminal, and 120 columns where there is none."""
+"""The console that commands print to: as wide as the terminal, and 160 columns where there is none."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Sequence, Tuple
@@ -7,13 +8,21 @@ from typing import Sequence, Tuple
 import click
 from rich.console import Console
 
-PIPE_WIDTH = 120
+PIPE_WIDTH = 160
+
+
+class Patient(Console):
+    """A console whose reader may go away (`| head`): what is left to say goes nowhere, and the work goes on."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def console(stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else PIPE_WIDTH
-    return Console(file=stream, width=width, highlight=False, soft_wrap=False)
+    return Patient(file=stream, width=width, highlight=False, soft_wrap=False)
 
 
 def say_skipped(skipped: Sequence[Tuple[Path, Exception]]) -> None:

@@ -35,8 +35,6 @@ def command(as_json: bool, quiet: bool, debug: bool, repeat: int, **options: Any
     status = 0
     for trial in range(repeat):
         named = {**options, "trial": trial}
-        if repeat > 1 and options.get("name"):
-            named["name"] = f"{options['name']}-{trial}"
         spec, settings = resolve(named)
         with _listener(quiet, as_json) as listener:
             try:
@@ -48,9 +46,12 @@ def command(as_json: bool, quiet: bool, debug: bool, repeat: int, **options: Any
             click.echo(f"this run is done already: {outcome.folder} (--fresh runs it again).", err=True)
         results.append(outcome.result)
         status = max(status, outcome.exit_status)
+        stopped = outcome.exit_status == 130
         if not as_json:
             console().print(render_run(outcome.result))
             console().print(f"run folder: {outcome.folder}", markup=False)
+        if stopped:
+            break
     if as_json:
         click.echo(json.dumps(results[0] if repeat == 1 else results, indent=1))
     return status

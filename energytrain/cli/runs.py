@@ -67,14 +67,18 @@ def show(run: str, runs_dir: str, as_json: bool, debug: bool) -> None:
 @click.argument("run")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @RUNS_DIR
+@JSON
 @DEBUG
-def remove(run: str, yes: bool, runs_dir: str, debug: bool) -> None:
+def remove(run: str, yes: bool, runs_dir: str, as_json: bool, debug: bool) -> None:
     from ..runs.folder import RunFolder
 
     folder = _one(run, runs_dir)
     if not yes:
-        click.confirm(f"Remove {folder} and all that is in it?", abort=True)
+        click.confirm(f"Remove {folder} and all that is in it?", abort=True, err=True)
     left = RunFolder.open(folder).remove()
+    if as_json:
+        click.echo(json.dumps({"removed": str(folder), "left": [str(path) for path in left]}))
+        return
     click.echo(f"removed {folder}" + (f", but for {len(left)} files that are not the run's" if left else ""))
 
 

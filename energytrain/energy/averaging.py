@@ -7,6 +7,7 @@ edge, on top of the plain integral of the readings: that is the energy smoothed 
 What the unknown first span adds is the same after every span, so that the median over the spans removes it; and what a
 load repeats exactly from span to span is invisible to such a sensor, which the edge's bound has to say.
 """
+
 from typing import Tuple
 
 import numpy as np
@@ -17,9 +18,9 @@ from .series import Array
 from .updates import Updates
 
 UNSEEN_SWING = 0.6  # of the mean power of a span, either way
-SPANS = 8  # on either side of an edge that its shape is worked out from
+SPANS = 16  # on either side of an edge that its shape is worked out from
 SPANS_NEEDED = 4
-MEDIAN_99 = 2.576 * 1.253 / 4.0  # 99 % half width of the median of 17 values, in standard deviations
+MEDIAN_99 = 2.576 * 1.253 / 33**0.5  # 99 % half width of the median of so many values, in standard deviations
 SPAN_ERROR = 0.02  # of the span: how far it may be from what the channel says
 
 
@@ -61,9 +62,7 @@ def held_curve(updates: Updates, moments: Array) -> Curve:
     return Curve(t[later], joules[later], ~gap[later][1:], updates.reach)
 
 
-def averaged_stretch(
-    curve: PowerCurve, span: float, start: float, end: float, limits: Limits
-) -> Stretch:
+def averaged_stretch(curve: PowerCurve, span: float, start: float, end: float, limits: Limits) -> Stretch:
     """The energy of a window, from readings that average over `span` seconds, longer than the update period.
 
     curve: the readings at the moments of their updates.

@@ -4,6 +4,7 @@ Every time in a trace and in the marks is CLOCK_MONOTONIC in nanoseconds: one cl
 no wall-clock step disturbs, and that means nothing outside one boot. The other two clocks are noted beside it as
 anchors, so that a trace can be placed in the day and a suspended machine be noticed.
 """
+
 import socket
 import time
 from typing import Tuple

@@ -1,4 +1,5 @@
 """An energy counter's reads as a curve: wraps undone, resets made gaps, the steps placed where they happened."""
+
 from dataclasses import replace
 from typing import Optional, Tuple
 

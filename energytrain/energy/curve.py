@@ -9,6 +9,7 @@ the mean powers show, within the load's limits.
 
 Times are float64 seconds, energies joules, from an origin that the caller chooses.
 """
+
 from dataclasses import dataclass, replace
 from typing import Tuple
 

@@ -4,6 +4,7 @@ One pure function for a running measurement, for a report and for a trace that i
 offset errors at 95 %; the bounds of a window are built to hold the truth in 99 of 100 cases, so that what is made of
 several windows still does in 95.
 """
+
 from typing import List, Optional, Tuple
 
 import numpy as np
@@ -24,6 +25,7 @@ CONTEXT = 4096  # reads on either side of a window that are looked at
 NEAR = 3.0  # update periods (or read intervals) within which the window must have a reading
 WIDER = 2.576 / 1.960  # from 95 % to 99 %
 GUESSED_MOST = 1.25  # times the largest reading, where the load's limit is unknown
+UNSURE_AGE = 0.375  # of a period: a quarter, which may add to the worst of what comes between two readings
 HELD = (0.7, 1.3)  # update periods that a reading averages over where readings follow on without a break
 
 
@@ -97,10 +99,10 @@ def _metered(t: Array, values: Array, series: Series, seconds: float) -> Tuple[S
     updates = find_updates(t, values, channel.update_seconds, channel.resolution)
     period, span = updates.period, channel.averaging_seconds
     plain = Timing(updates.blur, updates.blur + lag_of(updates), 0.0)
-    if span is None:  # anything from a moment to the whole period
-        quarter = period.seconds / 4
-        timing = Timing(plain.early + quarter, plain.late + quarter, 0.0)
-        return power_stretch(power_curve(updates, quarter), 0.0, seconds, limits), timing
+    if span is None:  # anything from a moment to the whole period: a reading is between nothing and half of it old
+        age, unsure = period.seconds / 4, UNSURE_AGE * period.longest
+        timing = Timing(plain.early + unsure, plain.late + unsure, 0.0)
+        return power_stretch(power_curve(updates, age), 0.0, seconds, limits), timing
     if span < HELD[0] * period.seconds:
         return power_stretch(power_curve(updates, span / 2), 0.0, seconds, limits), plain
     if span <= HELD[1] * period.seconds:

@@ -1,4 +1,5 @@
 """`with energytrain.measure("epoch") as window: ...`: the energy of any stretch of a program."""
+
 import sys
 from types import TracebackType
 from typing import Any, Dict, Optional, Sequence, Tuple, Type, Union

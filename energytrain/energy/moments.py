@@ -1,4 +1,5 @@
 """The moments of a series' updates, as exact as the edges of a window need them."""
+
 from typing import Tuple
 
 import numpy as np

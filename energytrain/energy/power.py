@@ -4,6 +4,7 @@ A reading says what the power was at its sensor's update. Readings that repeat a
 nothing else. Between two updates the power is taken to run straight from one to the other; a jump in between may have
 come at any moment, so that the energy of that piece is off by at most (jump) x (update period) / 2.
 """
+
 from dataclasses import dataclass
 from typing import Tuple
 
@@ -14,7 +15,7 @@ from .series import Array
 from .updates import Period, Updates
 
 BIG_JUMP = 0.2  # of the range of the readings: a change of the load
-NOISE_SPAN, NOISE_JUMP = 3.5, 5.0  # the range of noise, and what it never jumps by, in its usual differences
+NOISE_SPAN, NOISE_JUMP = 2.5, 5.0  # the range of noise, and what it never jumps by, in its usual differences
 IRREGULAR = 0.6  # of an update period: a load whose jumps stray further from an even beat keeps no step
 IN_STEP = 1.03  # a little over all jumps missed the same way
 NOISE_99 = 2.576 * 2.0**0.5  # 99 % half width of a sum of noise, in halves of the differences between its values
@@ -111,7 +112,7 @@ def _sampling(curve: PowerCurve, seen: Array) -> float:
     each = np.abs(jump) * np.hypot(between, 2 * curve.blur) / 2
     big = np.abs(jump) > _load_jump(curve)
     middle = (curve.t[1:] + curve.t[:-1]) / 2
-    row = max(_in_a_row(middle[big & (way * jump > 0)], curve.period.seconds) for way in (1, -1))
+    row = max(_in_a_row(middle[big & (way * jump > 0)], curve.period) for way in (1, -1))
     missed = UNIFORM_99 * float(np.sqrt(row * np.sum(each[big] ** 2)))
     missed = min(missed, IN_STEP * float(each[big].sum()) + float(each.max()) / 4)
     return float(np.hypot(missed, NOISE_99 * np.sqrt(np.sum(each[~big] ** 2))))
@@ -128,14 +129,19 @@ def _load_jump(curve: PowerCurve) -> float:
     return max(BIG_JUMP * span, NOISE_JUMP * usual) if span > NOISE_SPAN * usual else BIG_JUMP * span
 
 
-def _in_a_row(moments: Array, period: float) -> float:
-    """How many of a load's jumps in one direction fall on nearly the same part of an update period; at least 1."""
+def _in_a_row(moments: Array, period: Period) -> float:
+    """How many of a load's jumps in one direction fall on nearly the same part of an update period; at least 1.
+
+    Where the period is guessed that may be all of them.
+    """
     count = len(moments)
     if count < 3:
         return max(1.0, float(count))
     spacing = float(moments[-1] - moments[0]) / (count - 1)
     even = moments[0] + spacing * np.arange(count)
-    if float(np.std(moments - even)) > IRREGULAR * period:
+    if float(np.std(moments - even)) > IRREGULAR * period.longest:
         return 1.0
-    drift = count * abs(spacing / period - round(spacing / period))
-    return count / max(1.0, drift)
+    if period.longest > period.seconds:
+        return float(count)
+    beats = spacing / period.seconds
+    return count / max(1.0, count * abs(beats - round(beats)))

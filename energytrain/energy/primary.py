@@ -4,6 +4,7 @@ The widest scope wins, because it leaves nothing out: wall, else board, else mod
 never a sum, since two meters of one scope read the same watts twice. Below that the chips are added up (they are
 disjoint), and where a board has nothing but rails, the rails.
 """
+
 from dataclasses import replace
 from typing import Dict, Iterable, List, Sequence, Tuple
 

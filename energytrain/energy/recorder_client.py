@@ -2,6 +2,7 @@
 
 Only the process that started a recorder commands it. A forked copy of this object is dead: it answers None and False.
 """
+
 import json
 import os
 import select

@@ -1,4 +1,5 @@
 """The samples of one attempt on one host as plain arrays: what the recorder wrote and the integrator reads."""
+
 from dataclasses import dataclass
 from typing import Any, Dict, Tuple
 

@@ -3,6 +3,7 @@
 It starts with the first measurement and ends when none was open for a minute, when other meters are asked for, or with
 the process. A forked child starts its own: the parent's recorder is not its to command.
 """
+
 import atexit
 import json
 import os

@@ -8,6 +8,7 @@ one moment on three clocks under "anchor" ("monotonic,boottime,realtime" in ns).
 Every write is one whole message, so a trace can be read while it grows, and a process that is killed tears at most the
 last one. One writer owns a trace from its creation to its end and nobody appends to it later.
 """
+
 import io
 import math
 import os

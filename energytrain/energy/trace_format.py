@@ -1,4 +1,5 @@
 """The bytes of a trace: its Arrow schema and metadata, where its whole messages end, and who may write it."""
+
 import fcntl
 import io
 import json

@@ -7,6 +7,7 @@ updates fit an even grid, the grid narrows each moment far below the interval be
 
 Times here are float64 seconds from an origin that the caller chooses.
 """
+
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
@@ -16,7 +17,7 @@ from .series import Array
 
 REACH = 1.5  # periods (or usual read intervals) that a reading stands for; reads further apart leave a gap
 # Where neither the driver nor the readings tell the period: what GPUs' sensors have, 20 to 100 ms.
-GUESSED_PERIOD = 0.05
+GUESSED_PERIOD = 0.025
 GUESSED_SLOWEST = 0.1
 TOGGLE_STEPS = 5  # changes by at most this many steps of resolution are noise, and noise shows every update
 GRID_NEEDED = 6

@@ -1,4 +1,5 @@
 """Windows: named stretches of time over a trace. They nest, overlap and repeat; each is integrated for itself."""
+
 from dataclasses import dataclass
 from typing import Dict, Sequence, Tuple
 

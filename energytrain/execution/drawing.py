@@ -79,6 +79,7 @@ def ticket_facts(ticket: Ticket, phase: Prune, dense: NetworkBill, ticket_file: 
         "total": sum(total for _, total in widths.values()),
         "widths": widths,
         "dense": {"parameters": dense.parameters, "macs": dense.macs, "flops": 2 * dense.macs},
+        "dense_bill": None if ticket_file is None else dense.to_json(),
         "elsewhere": None if ticket_file is None else _search_elsewhere(ticket_file),
     }
 

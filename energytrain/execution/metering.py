@@ -17,7 +17,10 @@ from ..runs.spec import RunSpec
 
 
 def meters_of(spec: RunSpec, setup: Setup, here: bool) -> Tuple[List[MeterSpec], List[str]]:
-    """The meters to try, and the names of those that are declared."""
+    """The meters to try, and the names of those that are declared: named by the user, or required by the device.
+
+    Only a declared meter can be primary: that some meter is here does not mean that it covers what is trained on.
+    """
     if spec.meters == ("none",):
         return [], []
     if spec.meters != ("auto",):
@@ -36,6 +39,7 @@ class Metering:
     recorder: Optional[Recorder]
     primary: Tuple[str, ...]
     unavailable: List[Dict[str, Any]] = field(default_factory=list)
+    declared: List[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
 
     @staticmethod
@@ -44,13 +48,17 @@ class Metering:
         if not meters:
             return Metering(None, ())
         recorder = Recorder.start(trace, meters, spec.sample_hz, attempt)
-        unavailable = [dict(row, declared=row["meter"] in declared) for row in recorder.unavailable]
+        # The recorder names a meter as it was asked for ("nvml:gpu=0"), or a part of it ("nvml:1").
+        unavailable = [
+            dict(row, declared=str(row["meter"]).partition(":")[0] in declared) for row in recorder.unavailable
+        ]
         if not recorder.channels:
             recorder.stop()
             trace.unlink(missing_ok=True)
-            return Metering(None, (), unavailable)
-        primary = tuple(channel.name for channel in choose_primary(recorder.channels))
-        return Metering(recorder, primary, unavailable)
+            return Metering(None, (), unavailable, declared)
+        covering = [channel for channel in recorder.channels if channel.meter in declared]
+        primary = tuple(channel.name for channel in choose_primary(covering))
+        return Metering(recorder, primary, unavailable, declared)
 
     def live(self) -> Tuple[Optional[float], Optional[float]]:
         """Watts now and joules since the recorder began, over the primary channels; None where unknown."""

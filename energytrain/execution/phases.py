@@ -7,19 +7,17 @@ from typing import Any, Callable, Dict, Optional, Tuple
 import torch
 from safetensors.torch import save_file
 
-from ..costs.bill import network_bill
-from ..costs.energy_model import predict
 from ..data.batching import epoch_size
-from ..devices.profile import Profile
 from ..errors import UsageError
 from ..methods.phases import DRAW_EPOCH, Epoch, Prune, Train
+from ..quantities.ledger import NetworkBill
 from ..training.checkpoint import CheckpointStore
 from ..training.evaluate import evaluate
 from ..training.loop import EpochStats, train_epoch
 from .drawing import draw_ticket, ticket_facts
 from .listener import EpochReport, Listener
+from .live import LiveCost
 from .marks import Marks
-from .metering import Metering
 from .session import Session
 
 
@@ -30,25 +28,21 @@ class Runner:
         self,
         session: Session,
         marks: Marks,
-        metering: Metering,
+        live: LiveCost,
         store: CheckpointStore,
         listener: Listener,
-        profile: Optional[Profile],
         folder: Path,
         ticket_file: Optional[Path],
         after_epoch: Callable[["Runner"], None],
     ) -> None:
         self.session = session
         self.marks = marks
-        self.metering = metering
+        self.live = live
         self.store = store
         self.listener = listener
-        self.profile = profile
         self.folder = folder
         self.ticket_file = ticket_file
         self.after_epoch = after_epoch
-        self.modelled_joules = 0.0
-        self.modelled_seconds = 0.0
 
     def train(self, phase: Train) -> None:
         """The epochs of `phase` that are left; with a search, until the ticket is drawn."""
@@ -67,7 +61,7 @@ class Runner:
         self._mark_phase(phase, first, bill, per_epoch)
         self.listener.phase(phase.name, start, phase.last)
         for epoch in range(start, last):
-            drawn = self._train_epoch(phase, epoch, bill, per_epoch)
+            drawn = self._train_epoch(phase, epoch, bill)
             session.epoch = epoch + 1
             if drawn or epoch + 1 == last:
                 session.phase, session.epoch = session.phase + 1, None
@@ -78,7 +72,7 @@ class Runner:
         if start >= last and session.epoch is not None or first >= last:
             session.phase, session.epoch = session.phase + 1, None
 
-    def _mark_phase(self, phase: Train, first: int, bill: Any, per_epoch: Tuple[Any, ...]) -> None:
+    def _mark_phase(self, phase: Train, first: int, bill: NetworkBill, per_epoch: Tuple[Any, ...]) -> None:
         spec, train = self.session.spec, self.session.data.train
         planned = phase.last - first
         if spec.measure_epochs is not None and phase.until is not None and spec.draw_epoch is not None:
@@ -95,7 +89,7 @@ class Runner:
             per_epoch=[item.__dict__ for item in per_epoch],
         )
 
-    def _train_epoch(self, phase: Train, epoch: int, bill: Any, per_epoch: Tuple[Any, ...]) -> bool:
+    def _train_epoch(self, phase: Train, epoch: int, bill: NetworkBill) -> bool:
         session, spec = self.session, self.session.spec
         search, train = session.search, session.data.train
         _, steps, drop_last = epoch_size(len(train), spec.batch_size)
@@ -129,8 +123,9 @@ class Runner:
                 drawn = search.update()
                 facts["distance"] = search.distances[-1] if search.distances else None
             facts.update(images=stats.images, steps=stats.steps, loss=stats.loss, accuracy=100 * stats.accuracy)
-        test = self._evaluate(phase.name, epoch)
-        self._report(phase, epoch, stats, test, facts, bill, per_epoch)
+        self.live.add(bill.training, stats.images, stats.steps)
+        test = self._evaluate(phase.name, epoch, bill)
+        self._report(phase, epoch, stats, test, facts)
         return drawn
 
     def _penalty(self, phase: Train) -> Optional[Callable[[], None]]:
@@ -142,7 +137,7 @@ class Runner:
 
         return EarlyBird(self.session.model, l1=phase.l1).penalise
 
-    def _evaluate(self, phase: str, epoch: int) -> Optional[float]:
+    def _evaluate(self, phase: str, epoch: int, bill: NetworkBill) -> Optional[float]:
         session, spec = self.session, self.session.spec
         with self.marks.span(phase, epoch, "evaluation") as facts:
             images = steps = 0
@@ -158,6 +153,7 @@ class Runner:
                 facts[f"{part}_accuracy"], facts[f"{part}_loss"] = 100 * stats.accuracy, stats.loss
                 images, steps = images + stats.images, steps + stats.steps
             facts.update(images=images, steps=steps)
+        self.live.add(bill.evaluation, images, steps)
         test: Optional[float] = facts.get("test_accuracy")
         return test
 
@@ -168,18 +164,8 @@ class Runner:
         stats: EpochStats,
         test: Optional[float],
         facts: Dict[str, Any],
-        bill: Any,
-        per_epoch: Tuple[Any, ...],
     ) -> None:
-        watts, joules = self.metering.live()
-        provenance = "measured"
-        if self.profile is not None:
-            cost = predict(bill.training, stats.images, stats.steps, self.profile)
-            self.modelled_joules += cost.energy.joules or 0.0
-            self.modelled_seconds += cost.seconds
-            if not self.metering.primary:
-                provenance = "modelled"
-                joules, watts = self.modelled_joules, (cost.energy.joules or 0.0) / cost.seconds
+        watts, joules, provenance = self.live.now()
         self.listener.epoch(
             EpochReport(
                 phase.name,
@@ -191,7 +177,7 @@ class Runner:
                 facts.get("distance"),
                 watts,
                 joules,
-                provenance if joules is not None else "missing",
+                provenance,
             )
         )
 
@@ -199,7 +185,7 @@ class Runner:
         """Draw the ticket that `phase` asks for and put its network in the place of the dense one."""
         session = self.session
         with self.marks.span(phase.name, None, "pruning"):
-            dense = network_bill(session.model, session.image_shape)
+            dense = session.bill(l1=0.0)
             ticket, weights = draw_ticket(session, phase, self.ticket_file)
             session.become_ticket(ticket, weights, fresh=phase.weights == "fresh")
         session.phase, session.epoch = session.phase + 1, None

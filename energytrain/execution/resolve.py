@@ -1,6 +1,7 @@
 """From options to a RunSpec: every default filled in, every wrong value refused before anything is written."""
 
 import hashlib
+import math
 import re
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
@@ -90,9 +91,8 @@ def resolve(options: Mapping[str, Any]) -> Tuple[RunSpec, Settings]:
     )
     spec = _matched(spec, given, method_info(method))
     _check_batch(spec, given.get("data_dir"))
-    runs_dir = Path(given.get("runs_dir", "runs"))
     settings = Settings(
-        folder=runs_dir / given.get("name", folder_name(spec)),
+        folder=Path(given.get("runs_dir", "runs")) / _folder(given.get("name"), spec),
         data_dir=None if "data_dir" not in given else Path(given["data_dir"]),
         download=bool(given.get("download", False)),
         ticket_file=ticket_file,
@@ -109,6 +109,14 @@ def device_is_here(spec: RunSpec) -> bool:
     return is_here(load_setup(spec.device))
 
 
+def _folder(name: Optional[str], spec: RunSpec) -> str:
+    if name is None:
+        return folder_name(spec)
+    if name in ("", ".", "..") or Path(name).name != name:
+        raise UsageError(f"--name '{name}' is not a plain folder name.", "Give --runs-dir for where runs are stored.")
+    return f"{name}-{spec.trial}" if spec.trial else name
+
+
 def parse_budget(text: Optional[str]) -> Budget:
     """A budget such as `50kJ`, `3MJ`, `2h`, `30min`, `600s`.
 
@@ -117,10 +125,10 @@ def parse_budget(text: Optional[str]) -> Budget:
     """
     if text is None:
         return Budget()
-    match = re.fullmatch(r"\s*([0-9.]+)\s*([a-zA-Z]+)\s*", text)
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([a-zA-Z]+)\s*", text)
     units = {"J": 1.0, "kJ": 1e3, "MJ": 1e6, "Wh": 3600.0, "kWh": 3.6e6}
     times = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-    if match and match.group(2) in {**units, **times} and match.group(1).count(".") <= 1:
+    if match and match.group(2) in {**units, **times}:
         value, unit = float(match.group(1)), match.group(2)
         if value > 0:
             return Budget(joules=value * units[unit]) if unit in units else Budget(seconds=value * times[unit])
@@ -138,8 +146,8 @@ def _check_ranges(values: Mapping[str, Any]) -> None:
         "prune_ratio": (lambda v: 0 < v < 1, "lie between 0 and 1, both excluded"),
         "eps": (lambda v: 0 < v <= 1, "be above 0 and at most 1"),
         "epochs": (lambda v: v >= 1, "be at least 1"),
-        "batch_size": (lambda v: v >= 1, "be at least 1"),
-        "width": (lambda v: v > 0, "be above 0"),
+        "batch_size": (lambda v: v >= 2, "be at least 2, since batch normalisation needs more than one image"),
+        "width": (lambda v: 0 < v <= 16, "be above 0 and at most 16"),
         "lr": (lambda v: v > 0, "be above 0"),
         "search_lr": (lambda v: v > 0, "be above 0"),
         "l1": (lambda v: v >= 0, "not be negative"),
@@ -150,8 +158,11 @@ def _check_ranges(values: Mapping[str, Any]) -> None:
         "validation": (lambda v: 0 <= v < 1, "be at least 0 and below 1"),
         "measure_epochs": (lambda v: v >= 1, "be at least 1"),
         "sample_hz": (lambda v: 0 < v <= 1000, "be above 0 and at most 1000"),
-        "seed": (lambda v: v >= 0, "not be negative"),
+        "seed": (lambda v: 0 <= v < 2**31, "lie between 0 and 2147483647"),
     }
+    for name, value in values.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"--{name.replace('_', '-')} must be a finite number; it is {value}.")
     for name, (accepts, words) in rules.items():
         value = values.get(name)
         if value is not None and not accepts(value):
@@ -196,9 +207,14 @@ def _meters(texts: Any) -> Tuple[str, ...]:
 
 def _draw_epoch(values: Mapping[str, Any], epochs: int) -> Optional[int]:
     """The draw epoch that an extrapolation assumes; a whole run finds its own."""
+    given = values.get("draw_epoch")
     if values.get("measure_epochs") is None:
+        if given is not None:
+            raise UsageError("--draw-epoch is what --measure-epochs assumes; a whole run finds its own.")
         return None
-    return int(values.get("draw_epoch", max(1, round(ASSUMED_DRAW * epochs))))
+    if given is not None and not 1 <= given <= epochs:
+        raise UsageError(f"--draw-epoch must lie between 1 and the {epochs} epochs; it is {given}.")
+    return int(max(1, round(ASSUMED_DRAW * epochs)) if given is None else given)
 
 
 def _ticket(path: Optional[str], method: MethodInfo) -> Tuple[Optional[str], Optional[Path]]:

@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional
 
 import torch
 
-from ..data.catalog import DataBundle, load
+from ..data.catalog import load
 from ..devices.setup import load_setup
 from ..energy import clocks
 from ..energy.trace import close_torn
@@ -23,6 +23,7 @@ from ..training.checkpoint import CheckpointStore
 from ..training.reproducible import synchronise
 from .drawing import check_ticket
 from .listener import Listener
+from .live import LiveCost
 from .marks import Marks
 from .metering import Metering
 from .model_file import save_model
@@ -40,6 +41,9 @@ class Outcome:
     folder: Path
     exit_status: int
     found_done: bool = False
+
+
+_METER_IT = "Name a meter with --meter, or give the budget as a time, such as 2h."
 
 
 class BudgetReached(Exception):
@@ -68,13 +72,14 @@ def execute(spec: RunSpec, settings: Settings, listener: Listener) -> Outcome:
         device=spec.compute,
         image_size=spec.image_size,
     )
+    session = Session(spec, data, torch.device(spec.compute), settings.init_file)
     if settings.ticket_file is not None:
-        check_ticket(settings.ticket_file, spec, Session(spec, data, torch.device("cpu"), None).model)
+        check_ticket(settings.ticket_file, spec, session.model)
     with folder.writing():
         if folder.exists() and settings.fresh:
             folder.discard()
         folder.claim(spec.to_json(), identity(spec))
-        status = _attempt(spec, settings, folder, data, listener)
+        status = _attempt(spec, settings, folder, session, listener)
     result = run_result(folder.path)
     if status == "budget":
         listener.message("the budget is reached; the same command with a larger --budget continues.")
@@ -106,9 +111,8 @@ def gpu_name(compute: str) -> Optional[str]:
     return torch.cuda.get_device_name() if compute == "cuda" else None
 
 
-def _attempt(spec: RunSpec, settings: Settings, folder: RunFolder, data: DataBundle, listener: Listener) -> str:
+def _attempt(spec: RunSpec, settings: Settings, folder: RunFolder, session: Session, listener: Listener) -> str:
     """One attempt; returns its status, `done` or `budget`."""
-    device = torch.device(spec.compute)
     setup, here = load_setup(spec.device), device_is_here(spec)
     for old in (folder.path / "traces").glob("*.arrows"):
         close_torn(old)
@@ -119,7 +123,7 @@ def _attempt(spec: RunSpec, settings: Settings, folder: RunFolder, data: DataBun
         metering = Metering.start(spec, setup, here, trace, number)
         stack.callback(metering.stop)
         writer = stack.enter_context(EventWriter(folder.events, number))
-        marks = Marks(writer, lambda: synchronise(device))
+        marks = Marks(writer, lambda: synchronise(session.device))
         marks.mark(
             "attempt",
             host=clocks.host(),
@@ -130,12 +134,13 @@ def _attempt(spec: RunSpec, settings: Settings, folder: RunFolder, data: DataBun
             trace=str(trace.relative_to(folder.path)) if metering.recorder is not None else None,
             primary=list(metering.primary),
             unavailable=metering.unavailable,
+            declared=metering.declared,
             threads=torch.get_num_threads(),
         )
         _announce(spec, here, metering, listener)
         status, reason = "failed", ""
         try:
-            status = _train(spec, settings, folder, data, device, marks, metering, listener, spent)
+            status = _train(spec, settings, folder, session, marks, metering, listener, spent)
         except KeyboardInterrupt:
             status = "interrupted"
             raise
@@ -157,8 +162,7 @@ def _train(
     spec: RunSpec,
     settings: Settings,
     folder: RunFolder,
-    data: DataBundle,
-    device: torch.device,
+    session: Session,
     marks: Marks,
     metering: Metering,
     listener: Listener,
@@ -167,16 +171,18 @@ def _train(
     recipe = recipe_of(spec)
     store = CheckpointStore(folder.checkpoint)
     with marks.span("setup", None, "setup"):
-        session = Session(spec, data, device, settings.init_file)
         checkpoint = store.load_latest()
         if checkpoint is not None:
             session.restore(checkpoint, *_search_of(recipe, int(checkpoint.state["phase"])))
-    profile = profile_of(spec.device)
-    guard = _Guard(settings.budget, spent, metering, len(recipe))
-    runner = Runner(
-        session, marks, metering, store, listener, profile, folder.path, settings.ticket_file, guard.after_epoch
-    )
+    live = LiveCost(metering, profile_of(spec.device), device_is_here(spec))
+    if settings.budget.joules is not None and not live.knows_joules:
+        raise UsageError(
+            f"a budget in joules cannot be kept: the energy of {spec.device} is not known here.", _METER_IT
+        )
+    guard = _Guard(settings.budget, spent, live, len(recipe), session.saved)
+    runner = Runner(session, marks, live, store, listener, folder.path, settings.ticket_file, guard.after_epoch)
     try:
+        guard.before_first_epoch()
         while session.phase < len(recipe):
             phase = recipe[session.phase]
             if isinstance(phase, Prune):
@@ -186,7 +192,7 @@ def _train(
     except BudgetReached:
         return "budget"
     with marks.span("finish", None, "checkpoint"):
-        save_model(folder.path / "model.safetensors", session.model, spec, data.info, session.ticket)
+        save_model(folder.path / "model.safetensors", session.model, spec, session.data.info, session.ticket)
     return "done"
 
 
@@ -201,20 +207,28 @@ def _search_of(recipe: Recipe, index: int) -> Any:
 class _Guard:
     """Ends a run before the epoch that would not fit into its budget; an epoch is taken to cost what the last did."""
 
-    def __init__(self, budget: Budget, spent: Budget, metering: Metering, phases: int) -> None:
+    def __init__(self, budget: Budget, spent: Budget, live: LiveCost, phases: int, epochs_before: int) -> None:
         self.budget = budget
         self.phases = phases
-        self.metering = metering
+        self.epochs_before = epochs_before
+        self.live = live
         self.seconds_before = spent.seconds or 0.0
         self.joules_before = spent.joules or 0.0
         self.started = clocks.monotonic_ns()
         self.last_seconds = self.seconds_before
         self.last_joules = self.joules_before
 
+    def before_first_epoch(self) -> None:
+        """A run that was continued stops at once where one more epoch, at the average so far, would not fit."""
+        share = 1 + 1 / self.epochs_before if self.epochs_before else 1
+        over_time = self.budget.seconds is not None and share * self.seconds_before > self.budget.seconds
+        over_energy = self.budget.joules is not None and share * self.joules_before > self.budget.joules
+        if over_time or over_energy:
+            raise BudgetReached
+
     def after_epoch(self, runner: Runner) -> None:
         seconds = self.seconds_before + (clocks.monotonic_ns() - self.started) / 1e9
-        _, measured = self.metering.live()
-        joules = self.joules_before + (runner.modelled_joules if measured is None else measured)
+        joules = self.joules_before + (self.live.now()[1] or 0.0)
         over_time = self.budget.seconds is not None and 2 * seconds - self.last_seconds > self.budget.seconds
         over_energy = self.budget.joules is not None and 2 * joules - self.last_joules > self.budget.joules
         self.last_seconds, self.last_joules = seconds, joules
@@ -232,14 +246,14 @@ def _spent(folder: RunFolder) -> Budget:
 
 def _announce(spec: RunSpec, here: bool, metering: Metering, listener: Listener) -> None:
     """Say what will be measured and what will be modelled, before the first epoch."""
-    profile = profile_of(spec.device)
+    modelled = profile_of(spec.device) is not None
     if not here:
+        what = f"MODELLED for {spec.device}, not measured" if modelled else f"missing: {spec.device} has no profile"
         listener.message(
-            f"no {spec.device} is here: training runs on this machine's {spec.compute}, and every joule below is "
-            f"MODELLED for {spec.device}, not measured."
+            f"no {spec.device} is here: training runs on this machine's {spec.compute}, and every joule is {what}."
         )
     elif not metering.primary:
-        what = "modelled from FLOPs and bytes" if profile is not None else "missing"
+        what = "modelled from FLOPs and bytes" if modelled else "missing"
         listener.message(f"no meter can be read here, so energy is {what}; 'energytrain devices' says what would help.")
     for row in metering.unavailable:
         if row["declared"]:

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ..quantities.energy import Energy, ratio
 from .format import bounds, count, joules, percent, provenance, seconds, si
 
 
@@ -47,7 +48,7 @@ def _add(
 ) -> None:
     energy = row["energy"]
     epochs = str(row["epochs"]) if row["epochs"] else ""
-    if row["planned_epochs"] not in (None, row["epochs"]) and energy["provenance"] == "extrapolated":
+    if row["extrapolated"]:
         epochs = f"{row['epochs']} of {row['planned_epochs']}"
     unmodelled = headline == "modelled" and not row["flops"]
     cells = [
@@ -65,10 +66,11 @@ def _add(
 def _where(result: Mapping[str, Any]) -> str:
     device = result["device"]
     if result["headline"] == "measured":
-        return f"measured on {device['name']}"
+        return f"measured by {', '.join(result['primary'])} ({device['name']})"
+    known = "missing" if device["profile"] is None else "modelled"
     if device["here"]:
-        return f"trained on {device['name']}, energy modelled"
-    return f"trained on this machine, energy MODELLED for {device['name']}"
+        return f"trained on {device['name']}, energy {known}"
+    return f"trained on this machine, energy {known.upper()} for {device['name']}"
 
 
 def summary_lines(result: Mapping[str, Any]) -> List[str]:
@@ -102,7 +104,9 @@ def _network_lines(result: Mapping[str, Any]) -> List[str]:
     ticket, network = result["ticket"], result["network"]
     if ticket is not None:
         how = "given" if ticket.get("given") else f"drawn after epoch {ticket['draw_epoch']}"
-        if ticket.get("forced"):
+        if result["spec"]["draw_epoch"] is not None:
+            how = f"assumed to be drawn after epoch {ticket['draw_epoch']}"
+        elif ticket.get("forced"):
             how += " because the search ended there; its mask had not settled"
         lines.append(
             f"ticket: {how}, {count(ticket['kept'])} of {count(ticket['total'])} prunable channels kept, "
@@ -132,8 +136,9 @@ def _dense_lines(result: Mapping[str, Any]) -> List[str]:
     line = f"against dense training: {useful['flops'] / dense['flops']:.2f} x its FLOPs"
     ours, theirs = useful["energy"], dense["energy"]
     if ours["joules"] is not None and theirs["joules"]:
-        weakest = theirs["provenance"] if ours["provenance"] == "measured" else ours["provenance"]
-        line += f", {ours['joules'] / theirs['joules']:.2f} x its energy ({weakest})"
+        saved = ratio(Energy.from_json(ours), Energy.from_json(theirs))
+        if saved is not None:
+            line += f", {saved.value:.2f} x its energy ({saved.low:.2f} to {saved.high:.2f}, {saved.provenance.value})"
     return [line]
 
 
@@ -141,15 +146,26 @@ def _metering_lines(result: Mapping[str, Any]) -> List[str]:
     lines = _observer_lines(result)
     lines += [f"[yellow]incomplete: {escape(problem)}[/yellow]" for problem in result["problems"]]
     if result["headline"] == "modelled":
+        bare = sum(row["seconds"] for row in (*result["phases"], result["overhead"]) if not row["flops"])
+        if result["device"]["profile"] is not None:
+            lines.append(
+                f"modelled energy is that of the network's FLOPs and bytes; {bare:.1f} s without any (set-up, pruning, "
+                "checkpoints) are not in it"
+            )
         for absent in result["device"]["unavailable"]:
             why = f"{absent['why']} {absent['fix'] or ''}".strip()
             lines.append(f"[dim]no {absent['meter']} meter: {escape(why)}[/dim]")
         if not result["device"]["here"]:
             name = result["device"]["name"]
-            lines.append(
-                f"[bold yellow]These joules were not measured: no {name} is here. They come from the FLOPs and bytes "
-                f"of this run and the profile of {name}.[/bold yellow]"
-            )
+            if result["device"]["profile"] is None:
+                lines.append(
+                    f"[bold yellow]No {name} is here and it has no profile: its energy is missing.[/bold yellow]"
+                )
+            else:
+                lines.append(
+                    f"[bold yellow]These joules were not measured: no {name} is here. They come from the FLOPs and "
+                    f"bytes of this run and the profile of {name}.[/bold yellow]"
+                )
     return lines
 
 
@@ -178,7 +194,8 @@ def comparison_table(results: List[Dict[str, Any]]) -> Table:
         ("95 % bounds", "right"),
         ("provenance", "left"),
     ):
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+        # A name is what people copy: it is folded, never cut.
+        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for result in results:
         spec, useful, after = result["spec"], result["useful"], result["network"]["after"]
         table.add_row(

@@ -35,12 +35,14 @@ class Row:
     modelled: Energy
     modelled_seconds: Optional[float]
     planned_epochs: Optional[int] = None
+    extrapolated: bool = False
 
     def to_json(self, headline: str) -> Dict[str, Any]:
         return {
             "phase": self.phase,
             "epochs": self.epochs,
             "planned_epochs": self.planned_epochs,
+            "extrapolated": self.extrapolated,
             "seconds": self.seconds,
             "images": self.images,
             "flops": self.ledger.flops(),
@@ -187,16 +189,20 @@ class Accountant:
         """What `epochs` epochs of the dense network would have cost: its own epochs here, scaled; else modelled."""
         measured = [row for row in phases if self._is_dense(row.phase) and row.epochs > 0]
         name = next((n for n, mark in self.timeline.phases.items() if mark["role"] == "dense"), None)
-        if name is None:
+        given = (self.timeline.ticket or {}).get("dense_bill")
+        if name is not None:
+            mark, bill = self.timeline.phases[name], self.bills[name]
+        elif given is not None and self.timeline.phases:
+            mark, bill = next(iter(self.timeline.phases.values())), NetworkBill.from_json(given)
+        else:
             return None
-        mark, bill = self.timeline.phases[name], self.bills[name]
         items = tuple(item for item in bill.training if item.kind not in ("l1", "mask"))
         images, steps = int(mark["images"]) * epochs, int(mark["steps"]) * epochs
         modelled, seconds = self._modelled([(items, images, steps)])
         energy = Energy.missing("no dense epoch was measured")
         actual = 0.0
         if measured:
-            done = sum(row.epochs for row in measured)
+            done = sum((row.planned_epochs if row.extrapolated else None) or row.epochs for row in measured)
             energy = total(row.measured for row in measured).scaled(epochs / done, Provenance.EXTRAPOLATED)
             actual = sum(row.seconds for row in measured) * epochs / done
         return Row("dense", epochs, actual, images, spend(items, "dense", images, steps), energy, modelled, seconds)
@@ -212,6 +218,7 @@ def _extrapolated(row: Row, factor: float, planned: int) -> Row:
     return dataclasses.replace(
         row,
         planned_epochs=planned,
+        extrapolated=True,
         seconds=row.seconds * factor,
         images=round(row.images * factor),
         ledger=ledger,

@@ -4,6 +4,7 @@ The cache is keyed by the integrator's and the energy model's versions and by si
 is never older than what it was made from.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -32,13 +33,23 @@ def run_result(path: Path, recompute: bool = False) -> Dict[str, Any]:
     folder = RunFolder.open(path)
     key = _cache_key(folder)
     if not recompute and folder.result.exists():
-        cached = json.loads(folder.result.read_text())
+        cached = _cached(folder.result)
         if cached.get("key") == key:
             return _as_of_now(folder, cached)
     result = compute_result(folder)
     result["key"] = key
-    write_json(folder.result, result)
+    with contextlib.suppress(PermissionError):  # a folder that may only be read has its result computed each time
+        write_json(folder.result, result)
     return _as_of_now(folder, result)
+
+
+def _cached(path: Path) -> Dict[str, Any]:
+    """What the cache holds; nothing where it is damaged, since it can be made again."""
+    try:
+        cached = json.loads(path.read_bytes())
+    except ValueError:
+        return {}
+    return cached if isinstance(cached, dict) else {}
 
 
 def _as_of_now(folder: RunFolder, result: Dict[str, Any]) -> Dict[str, Any]:
@@ -185,6 +196,12 @@ def _problems(timeline: Timeline, traces: Mapping[int, Trace], account: Account)
             if absent.get("declared"):
                 what = f"meter '{absent['meter']}' could not be used: {absent['why']}"
                 problems.append(f"attempt {attempt.number}: {what}")
+        trace = traces.get(attempt.number)
+        for series in trace.series.values() if trace is not None else ():
+            failed = int(sum(1 for value in series.values if value != value))
+            if failed and series.channel.meter in attempt.mark.get("declared", ()):
+                what = f"{failed} of {len(series.values)} readings of '{series.channel.name}' failed"
+                problems.append(f"attempt {attempt.number}: {what} ({'; '.join(series.errors[:2])})")
         if attempt.mark.get("recorder_lost"):
             problems.append(f"attempt {attempt.number}: {attempt.mark['recorder_lost']}")
     if account.headline != "measured":
@@ -204,6 +221,7 @@ def _cache_key(folder: RunFolder) -> Dict[str, Any]:
         "result": RESULT_VERSION,
         "integrator": INTEGRATOR_VERSION,
         "energy_model": MODEL_VERSION,
+        "profile": hashlib.sha256(repr(profile_of(folder.read()["spec"]["device"])).encode()).hexdigest(),
         "inputs": {p.name: [p.stat().st_size, _digest(p)] for p in inputs if p.exists()},
     }
 

@@ -133,6 +133,13 @@ def test_a_reader_that_goes_away_is_no_failure(folder):
     assert done.returncode == 0 and "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
 
 
+def test_a_reader_that_goes_away_does_not_end_the_training(folder):
+    command = f"{sys.executable} -m energytrain run {' '.join(SMALL)} --name headless | head -n 1"
+    subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True)
+    shown = energytrain("runs", "show", "headless", "--json", cwd=folder)
+    assert json.loads(shown.stdout)["status"] == "done"
+
+
 def test_a_run_that_cannot_be_written_fails_before_training(tmp_path):
     (tmp_path / "runs").write_text("a file where the folder should be")
     done = energytrain("run", *SMALL, cwd=tmp_path)

@@ -4,6 +4,7 @@ A `Load` is a power curve made of straight pieces, so its energy between any two
 that load at its own update moments (with jitter, delay, gain, offset, noise, quantisation, averaging), and `read`
 polls what was published last, as a recorder would: with uneven reads and failed ones, over a wrap or a reset.
 """
+
 from dataclasses import dataclass
 from typing import Any, Optional, Sequence, Tuple
 

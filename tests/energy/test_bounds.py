@@ -3,6 +3,7 @@
 A cell is one kind of load on one kind of meter, over many seeds that draw the load's level and phase, the window's
 length, the sensor's gain and phase, uneven reads and failed ones.
 """
+
 from dataclasses import replace
 from typing import Callable, Dict, List, NamedTuple, Tuple
 
@@ -16,7 +17,7 @@ LOW, HIGH = 100.0, 400.0
 GAIN = 0.05  # what NVIDIA states for a power reading
 SHARE_HELD = 484 / 500
 WIDEST = 3.0  # times the interval that an oracle, who knows how far off all seeds are, would state at 99 %
-SEEDS, ALL_SEEDS = 120, 500
+SEEDS, ALL_SEEDS = 100, 500
 
 MakeLoad = Callable[[np.random.Generator, float], Load]
 

@@ -1,4 +1,5 @@
 """Times of two processes are comparable, and a machine without boot ids still works."""
+
 import subprocess
 import sys
 import time

@@ -1,4 +1,5 @@
 """A window's energy on a known curve, in numbers that can be checked by hand."""
+
 import numpy as np
 import pytest
 

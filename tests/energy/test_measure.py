@@ -1,4 +1,5 @@
 """`measure` over the fake NVIDIA driver: bounds that hold, windows that nest, nothing left behind."""
+
 import json
 import os
 import signal

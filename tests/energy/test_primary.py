@@ -1,4 +1,5 @@
 """The channel that totals use: the widest scope, one of it, never an overlap."""
+
 from typing import Any, Dict, List
 
 import numpy as np

@@ -1,4 +1,5 @@
 """The recorder process against real signals, forks, limits and a fake NVIDIA driver."""
+
 import json
 import os
 import resource
@@ -112,7 +113,12 @@ def test_it_records_what_the_meter_says(start: Callable[..., Recorder], fake_nvm
 def test_the_status_shows_watts_joules_and_its_own_cost(start: Callable[..., Recorder], fake_nvml: FakeNvml) -> None:
     fake_nvml.set(update_ms=20)
     recorder = start()
-    assert until(recorder.latest)
+
+    def counted() -> bool:
+        latest = recorder.latest()
+        return latest is not None and (latest["channels"]["nvml:0"]["joules"] or 0.0) > 100.0
+
+    assert until(counted)
     status = recorder.latest()
     assert status is not None and status["error"] is None
     figures = status["channels"]["nvml:0"]
@@ -210,9 +216,7 @@ def test_an_exit_without_a_word_ends_it(tmp_path: Path, fake_nvml: FakeNvml) -> 
     assert read_trace(trainer.trace).complete
 
 
-def test_a_stop_works_while_a_fork_holds_the_pipe_and_the_fork_has_no_say(
-    tmp_path: Path, fake_nvml: FakeNvml
-) -> None:
+def test_a_stop_works_while_a_fork_holds_the_pipe_and_the_fork_has_no_say(tmp_path: Path, fake_nvml: FakeNvml) -> None:
     trainer = Trainer(
         tmp_path,
         """

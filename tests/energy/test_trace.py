@@ -1,4 +1,5 @@
 """Traces survive whatever tears them, and stay ordinary Arrow streams."""
+
 import importlib
 import importlib.util
 import json

@@ -1,4 +1,5 @@
 """Finding a sensor's updates between the reads: its period, and moments finer than the reads are apart."""
+
 from typing import Tuple
 
 import numpy as np
@@ -53,7 +54,7 @@ def test_a_noisy_step_of_resolution_shows_the_updates() -> None:
 def test_exact_levels_show_the_loads_rhythm_and_not_the_sensors(load: Load) -> None:
     t, values = reads(Sensor("watts", period=0.1), 0.025, 0, load)
     guess = update_period(t, values, None, 0.001)
-    assert guess.seconds == 0.05 and guess.longest == 0.1
+    assert guess.seconds == 0.025 and guess.longest == 0.1
 
 
 def test_a_new_value_came_between_two_reads() -> None:

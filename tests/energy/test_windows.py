@@ -1,4 +1,5 @@
 """Windows over one trace: nested, overlapping, of one name, each integrated for itself."""
+
 import numpy as np
 import pytest
 from energy.simulated import BOOT_NS, Sensor, levels, ns, series_of

@@ -13,7 +13,7 @@ from energytrain.runs.events import read_events
 from energytrain.runs.result import run_result
 
 ARGUMENTS = (
-    "run --dataset digits --width 0.125 --limit 512 --epochs 6 --batch-size 64 --eps 1 --queue 1 --align 1 "
+    "run --dataset digits --width 0.125 --epochs 6 --batch-size 64 --eps 1 --queue 1 --align 1 "
     "--device generic-cpu --compute cpu --name run --json"
 ).split()
 ROWS = ("useful", "evaluation", "spent")
@@ -75,13 +75,30 @@ def test_a_gpu_lost_half_way_leaves_a_saved_result_and_exit_3(fake_nvml, tmp_pat
     assert (tmp_path / "run" / "model.safetensors").exists() and "Traceback" not in err
 
 
-def test_a_declared_meter_that_is_not_here_does_not_stop_training_and_is_said(tmp_path, monkeypatch):
+@pytest.mark.parametrize("meter", ["nvml", "nvml:gpu=0"])
+def test_a_declared_meter_that_is_not_here_does_not_stop_training_and_is_said(meter, tmp_path, monkeypatch):
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
-    done = energytrain(tmp_path, "nvml")
+    done = energytrain(tmp_path, meter, "--epochs", "2")
     assert done.returncode == 3
     result = json.loads(done.stdout)
     assert result["headline"] == "modelled" and result["accuracy"]["test"] is not None
-    assert "meter 'nvml' cannot be used" in done.stderr and "driver" in done.stderr
+    assert f"meter '{meter}' cannot be used" in done.stderr and "driver" in done.stderr
+
+
+def test_another_machine_s_meter_never_stands_for_the_device_that_is_modelled(fake_nvml, tmp_path):
+    done = energytrain(tmp_path, "nvml", "--device", "tx2", "--epochs", "2")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["headline"] == "modelled" and result["useful"]["energy"]["provenance"] == "modelled"
+    assert " J modelled" in done.stderr and " J measured" not in done.stderr
+    assert result["useful"]["measured"]["joules"] is not None, "what this machine used is kept beside it"
+
+
+def test_a_meter_that_nobody_named_is_no_primary_for_a_cpu(fake_nvml, tmp_path):
+    done = energytrain(tmp_path, "auto", "--epochs", "2")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["headline"], result["primary"]) == ("modelled", [])
 
 
 def test_a_recorder_that_dies_leaves_training_alone_and_is_said(fake_nvml, tmp_path):

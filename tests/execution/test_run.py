@@ -96,6 +96,36 @@ def test_another_specification_never_touches_a_run(eb, runs_dir):
     assert (eb.folder / "run.json").read_bytes() == before
 
 
+def test_fresh_keeps_the_run_where_the_new_one_cannot_start(runs_dir):
+    kept = run_small(runs_dir, method="dense", epochs=1, name="kept")
+    with pytest.raises(UsageError):
+        run_small(runs_dir, method="dense", epochs=1, name="kept", fresh=True, init="pretrained")
+    assert run_result(kept.folder)["useful"] == kept.result["useful"] and (kept.folder / "model.safetensors").exists()
+
+
+def test_wrong_input_leaves_no_folder_behind(runs_dir):
+    with pytest.raises(UsageError):
+        run_small(runs_dir, method="dense", epochs=1, name="never", shortcut="projection")
+    assert not (runs_dir / "never").exists()
+
+
+def test_a_damaged_cache_is_made_again(runs_dir):
+    outcome = run_small(runs_dir, method="dense", epochs=1, name="cached")
+    (outcome.folder / "result.json").write_text("{")
+    assert run_result(outcome.folder) == outcome.result
+
+
+def test_a_budget_that_is_spent_starts_no_epoch_and_one_without_joules_is_refused(runs_dir):
+    part = run_small(runs_dir, method="dense", name="poor", budget="1min")
+    assert part.exit_status == 0
+    stopped = run_small(runs_dir, method="dense", name="poorer", epochs=7, budget="0.000001J")
+    again = run_small(runs_dir, method="dense", name="poorer", epochs=7, budget="0.000001J")
+    assert stopped.exit_status == again.exit_status == 130
+    assert again.result["phases"][0]["epochs"] == stopped.result["phases"][0]["epochs"] == 1
+    with pytest.raises(UsageError, match="a budget in joules cannot be kept"):
+        run_small(runs_dir, method="dense", device="jetson", budget="1J", name="unknown")
+
+
 def test_fresh_starts_again(runs_dir):
     first = run_small(runs_dir, method="dense", epochs=1, name="again")
     second = run_small(runs_dir, method="dense", epochs=2, name="again", fresh=True)
@@ -129,6 +159,7 @@ def test_a_ticket_from_elsewhere_is_retrained_without_a_search(eb, runs_dir):
     there = outcome.result["ticket"]["elsewhere"]
     search = [r for r in eb.result["phases"] if r["phase"] == "search"][0]
     assert (there["run"], there["flops"], there["energy"]) == ("eb", search["flops"], search["energy"])
+    assert outcome.result["dense"]["flops"] == eb.result["dense"]["flops"]
 
 
 @pytest.mark.parametrize(
@@ -167,6 +198,9 @@ def test_measured_epochs_are_extrapolated_and_said_to_be(runs_dir):
     assert rows["search"]["flops"] == planned.flops(phase="search")
     assert rows["retrain"]["flops"] == planned.flops(phase="retrain")
     assert outcome.result["accuracy"]["test"] is None
+    assert outcome.result["dense"]["flops"] == run_small(runs_dir, method="dense", epochs=40).result["useful"]["flops"]
+    search = rows["search"]
+    assert outcome.result["dense"]["seconds"] == pytest.approx(search["seconds"] / 10 * 40)
 
 
 def test_a_loss_that_is_not_finite_fails_and_keeps_what_was_measured(runs_dir):

@@ -1,4 +1,5 @@
 """Energies: missing is never zero, errors add as their kinds do, a ratio cancels what both sides share."""
+
 import json
 import math
 from typing import Any, Optional

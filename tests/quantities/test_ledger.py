@@ -1,4 +1,5 @@
 """The ledger counts exactly: integers, by phase, kind, stage and precision."""
+
 import json
 
 import pytest

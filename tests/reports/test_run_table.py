@@ -3,10 +3,10 @@
 import io
 
 import pytest
+from execution.small import run_small
 from rich.console import Console
 
 from energytrain.reports.run_table import comparison_table, render_run
-from execution.small import run_small
 
 
 @pytest.fixture(scope="module")

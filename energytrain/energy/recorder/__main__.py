@@ -1,4 +1,5 @@
 """`python -m energytrain.energy.recorder`: takes its configuration from standard input and records until that ends."""
+
 import gc
 import os
 import signal

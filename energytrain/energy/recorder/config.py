@@ -1,4 +1,5 @@
 """What a recorder is told when it starts: the first line of its standard input, as JSON."""
+
 import json
 import math
 from dataclasses import dataclass

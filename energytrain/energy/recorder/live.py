@@ -2,6 +2,7 @@
 
 For the eye and for the sampling rate only. The joules of a window are always computed from the trace.
 """
+
 import math
 from collections import deque
 from typing import Any, Deque, Dict, Optional, Tuple

@@ -1,4 +1,5 @@
 """The recorder's standard output: lines of JSON into a pipe that perhaps nobody reads. It never blocks."""
+
 import json
 import os
 from typing import Any, Dict

@@ -4,6 +4,7 @@ The samplers read in threads of their own and fsync waits in another, so a slow 
 The loop ends when the parent says so, when its standard input ends, or when its parent's id changes: a forked worker
 of the parent keeps the pipe open, so the end of the input alone does not tell.
 """
+
 import json
 import os
 import select
@@ -28,6 +29,9 @@ STATUS_SECONDS = 1.0
 FIRST_LOOK_SECONDS = 0.02
 FIRST_LOOKS_FOR_SECONDS = 3.0
 SAMPLES_PER_UPDATE = 4
+# Reads at a whole fraction of the update period would meet every update at the same age; a little off the beat they
+# sweep over it, which tells the integrator when the updates came to a small part of the interval between reads.
+OFF_BEAT = 1.03
 SLOWEST_HZ = 1.0
 # After a stop, read on for so many update periods: then the last window's edge lies between two readings.
 LINGER_PERIODS = 2
@@ -76,7 +80,7 @@ class _Recording:
 
     def __init__(self, config: RecorderConfig, meters: List[Meter], unavailable: Unavailable, outbox: Outbox) -> None:
         self._parent = config.parent
-        self._asked_ns = int(1e9 / config.hz)
+        self._asked_ns = int(OFF_BEAT * 1e9 / config.hz)
         self._outbox = outbox
         self._samplers: List[Sampler] = []
         channels: List[Channel] = []
@@ -106,7 +110,7 @@ class _Recording:
         for thread in (*self._samplers, self._syncer):
             thread.start()
         began = time.monotonic()
-        next_store, next_status = began, began + STATUS_SECONDS
+        next_store, next_status = began, began + FLUSH_SECONDS
         listened = [stdin]
         heard = b""
         while self._stop_at is None or time.monotonic() < self._stop_at:
@@ -174,10 +178,14 @@ class _Recording:
         """Reads no faster than the meter has something new to say."""
         for sampler in self._samplers:
             live = self._live[sampler.first_channel : sampler.first_channel + len(sampler.meter.channels)]
-            periods = [one.channel.update_seconds or one.update_seconds for one in live]
+            # A power that stands still repeats its reading and hides the updates; a counter shows them all.
+            periods = [
+                one.channel.update_seconds or (one.update_seconds if one.channel.quantity == "joules" else None)
+                for one in live
+            ]
             known = [period for period in periods if period]
             if known and len(known) == len(live):
-                useful_ns = int(min(min(known) / SAMPLES_PER_UPDATE, 1 / SLOWEST_HZ) * 1e9)
+                useful_ns = int(min(OFF_BEAT * min(known) / SAMPLES_PER_UPDATE, 1 / SLOWEST_HZ) * 1e9)
                 sampler.interval_ns = max(self._asked_ns, useful_ns)
 
     def _status(self) -> Dict[str, Any]:

@@ -1,4 +1,5 @@
 """The thread that reads one meter at its rate. A meter that hangs holds up its own thread and nothing else."""
+
 import threading
 import time
 from collections import deque

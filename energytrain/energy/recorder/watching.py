@@ -1,4 +1,5 @@
 """Threads beside the main loop: one waits for the disk, one sees to it that the process never outlives its parent."""
+
 import os
 import threading
 import time

@@ -40,8 +40,8 @@ typedef struct {
 } field_value;
 
 typedef struct {
-    long long power_mw, square_low_mw, square_period, update, average, noise, counter, counter_base_mj, reset_at, power, instant,
-        limit_mw, lost_from, lost_until, mig, arch, cc_major, cc_minor, read_sleep;
+    long long power_mw, square_low_mw, square_period, update, average, noise, counter, counter_base_mj, reset_at, power,
+        instant, limit_mw, lost_from, lost_until, mig, arch, cc_major, cc_minor, read_sleep;
     char uuid[96], name[96];
 } gpu_settings;
 

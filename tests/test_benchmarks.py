@@ -1,0 +1,111 @@
+"""The benchmark scripts answer --help, the two quickest run, and a row's word says what its figure and its bar say."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+SHARED = {"side_by_side", "bare_loop", "fake_driver"}
+SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in SHARED)
+QUICKEST = {"mask_share": 1, "step": 2}  # and how many rows they print
+SMALL = ["--json", "--width", "0.0625", "--batch-size", "4", "--repeats", "1", "--steps", "1"]
+
+
+# Each as its own program, yet in one process: importing torch takes longer than all else here.
+RUN_ALL = """
+import contextlib, io, json, runpy, sys
+told, folder, asked = {}, sys.argv[1], json.loads(sys.argv[2])
+sys.path.insert(0, folder)
+for name, *arguments in asked:
+    printed, status = io.StringIO(), 0
+    sys.argv = [name + ".py", *arguments]
+    with contextlib.redirect_stdout(printed):
+        try:
+            runpy.run_path(folder + "/" + name + ".py", run_name="__main__")
+        except SystemExit as end:
+            status = end.code
+    told[name + " " + arguments[0]] = [status, printed.getvalue()]
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="module")
+def told() -> Dict[str, Tuple[int, str]]:
+    """Exit status and output of what the scripts were asked, by script and first option."""
+    asked = [[name, "--help"] for name in SCRIPTS] + [[name, *SMALL] for name in QUICKEST]
+    command = [sys.executable, "-c", RUN_ALL, str(FOLDER), json.dumps(asked)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return {key: (status, printed) for key, (status, printed) in json.loads(result.stdout).items()}
+
+
+@pytest.fixture(scope="module")
+def side_by_side() -> Any:
+    spec = importlib.util.spec_from_file_location("side_by_side", FOLDER / "side_by_side.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["side_by_side"] = module  # dataclasses look their own module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_bar_has_its_script() -> None:
+    assert {"epoch", "mask_share", "recorder_overhead", "step", "ticket_speedup", "window_energy"} == set(SCRIPTS)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_says_what_it_compares_and_how_to_run_it(told: Dict[str, Tuple[int, str]], name: str) -> None:
+    status, printed = told[f"{name} --help"]
+    assert not status
+    assert f"python benchmarks/{name}.py" in printed and "--repeats" in printed and "--json" in printed
+    assert f"{name}.py" in (FOLDER / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("name", "rows"), QUICKEST.items())
+def test_a_script_prints_its_rows_as_json_and_nothing_else(
+    told: Dict[str, Tuple[int, str]], name: str, rows: int
+) -> None:
+    status, printed = told[f"{name} --json"]
+    assert not status
+    result = json.loads(printed)
+    assert len(result["rows"]) == rows
+    for row in result["rows"]:
+        assert row["value"] > 0 and row["bar"] > 0 and row["word"] in {"met", "MISSED"}
+
+
+@pytest.mark.parametrize(
+    ("value", "at_least", "low", "high", "word"),
+    [
+        (1.0, True, None, None, "met"),
+        (0.98, True, None, None, "MISSED"),
+        (0.98, False, None, None, "met"),
+        (1.0, False, None, None, "MISSED"),
+        (1.0, True, 0.97, 1.02, "met, within the noise"),
+        (0.98, True, 0.97, 1.02, "MISSED, within the noise"),
+        (0.97, True, 0.96, 0.98, "MISSED"),
+    ],
+)
+def test_the_word(side_by_side: Any, value: float, at_least: bool, low: Any, high: Any, word: str) -> None:
+    assert side_by_side.Row("x", value, 0.99, at_least=at_least, low=low, high=high).word == word
+
+
+def test_the_interval_of_a_median_is_that_of_its_order_statistics(side_by_side: Any) -> None:
+    # Of 5 values the extremes enclose the median in 1 - 2 / 32 of cases, of 6 in 1 - 2 / 64; of 9 the second and the
+    # eighth do in 1 - 20 / 512.
+    assert side_by_side.median_of([5.0, 1.0, 2.0, 4.0, 3.0]) == (3.0, None, None)
+    assert side_by_side.median_of([float(n) for n in range(6)]) == (2.5, 0.0, 5.0)
+    assert side_by_side.median_of([float(n) for n in range(9)]) == (4.0, 1.0, 7.0)
+
+
+def test_contestants_of_a_race_share_the_places(side_by_side: Any) -> None:
+    calls: List[str] = []
+    contestants = {name: lambda name=name: calls.append(name) for name in ("a", "b")}
+    seconds = side_by_side.race(contestants, repeats=4, warm_up=0)
+    assert {name: len(values) for name, values in seconds.items()} == {"a": 4, "b": 4}
+    firsts = calls[::2]
+    assert firsts.count("a") == firsts.count("b") == 2
