@@ -94,25 +94,10 @@ def epoch_line(report: EpochReport) -> str:
     return "  ".join(parts)
 
 
-class Quiet:
-    """Only messages: what is modelled and what could not be metered must be seen. A context manager."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
-    def __enter__(self) -> "Quiet":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def message(self, text: str) -> None:
-        self._console.print(text, markup=False)
+class Quiet(Plain):
+    """Only messages: what is modelled and what could not be metered must be seen."""
 
     def phase(self, name: str, first: int, last: int) -> None:
-        pass
-
-    def step(self, done: int, steps: int) -> None:
         pass
 
     def epoch(self, report: EpochReport) -> None:

@@ -6,8 +6,8 @@ from typing import Any, Mapping, Optional
 from ..costs.bill import network_bill
 from ..data.catalog import info
 from ..errors import UsageError
+from ..methods.network import dense_network
 from ..methods.phases import schedule
-from ..models.catalog import build
 from ..pruning.controls import uniform_width
 from ..runs.spec import RunSpec
 
@@ -38,14 +38,7 @@ def _width(spec: RunSpec, target: int, data_dir: Optional[str]) -> float:
     data = info(spec.dataset, data_dir=data_dir, image_size=spec.image_size)
 
     def macs(width: float) -> int:
-        model = build(
-            spec.model,
-            classes=data.classes,
-            channels=data.channels,
-            size=data.size,
-            width=width,
-            shortcut=spec.shortcut,
-        )
+        model = dense_network(dataclasses.replace(spec, width=width), data)
         return network_bill(model, (data.channels, data.size, data.size)).macs
 
     return uniform_width(macs, target)

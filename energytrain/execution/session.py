@@ -12,8 +12,8 @@ import torch
 
 from ..costs.bill import mask_work, network_bill
 from ..data.catalog import DataBundle
+from ..methods.network import dense_network
 from ..methods.phases import MaskDistance, Train
-from ..models.catalog import build
 from ..precision.memory_format import lay_out
 from ..pruning.early_bird import EarlyBird
 from ..pruning.optimiser import carry_optimiser
@@ -54,17 +54,8 @@ class Session:
 
     def build_dense(self, seed: int) -> torch.nn.Module:
         """The dense network, freshly initialised under `seed`."""
-        info, spec = self.data.info, self.spec
         torch.manual_seed(seed)
-        return build(
-            spec.model,
-            classes=info.classes,
-            channels=info.channels,
-            size=info.size,
-            width=spec.width,
-            bn_start=spec.bn_start,
-            shortcut=spec.shortcut,
-        )
+        return dense_network(self.spec, self.data.info)
 
     def new_optimiser(self) -> torch.optim.Optimizer:
         spec = self.spec

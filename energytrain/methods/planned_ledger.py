@@ -10,12 +10,12 @@ from torch import nn
 from ..costs.bill import mask_work, network_bill
 from ..data.batching import epoch_size
 from ..data.catalog import DataInfo
-from ..models.catalog import build
 from ..pruning.rebuild import rebuild
 from ..pruning.ticket import Ticket
 from ..quantities.ledger import Ledger, spend
 from ..runs.spec import RunSpec
 from .catalog import recipe_of
+from .network import dense_network
 from .phases import DRAW_EPOCH, Epoch, Prune, Train
 
 
@@ -25,15 +25,7 @@ def planned_ledger(spec: RunSpec, data: DataInfo, ticket: Optional[Ticket] = Non
     `ticket` is needed by the methods that prune: its channels are the network's after the draw, its draw epoch ends
     the search. Raises ValueError where it is missing.
     """
-    model: nn.Module = build(
-        spec.model,
-        classes=data.classes,
-        channels=data.channels,
-        size=data.size,
-        width=spec.width,
-        bn_start=spec.bn_start,
-        shortcut=spec.shortcut,
-    )
+    model: nn.Module = dense_network(spec, data)
     shape = (data.channels, data.size, data.size)
     images, steps, _ = epoch_size(data.train_images, spec.batch_size)
     ledger = Ledger()
