@@ -20,7 +20,8 @@ from .updates import Updates
 UNSEEN_SWING = 0.6  # of the mean power of a span, either way
 SPANS = 16  # on either side of an edge that its shape is worked out from
 SPANS_NEEDED = 4
-MEDIAN_99 = 2.576 * 1.253 / 33**0.5  # 99 % half width of the median of so many values, in standard deviations
+MEDIAN_99 = 2.576 * 1.253  # 99 % half width of a median, in standard deviations over the root of the count
+NOISE_99 = 3.0  # 99 % half width of what the readings' noise adds to an edge, in its deviations times the span
 SPAN_ERROR = 0.02  # of the span: how far it may be from what the channel says
 
 
@@ -102,6 +103,11 @@ class _Smoothed:
         self.curve, self.span = curve, span
         pieces = (curve.watts[1:] + curve.watts[:-1]) / 2 * np.diff(curve.t)
         self.joules = np.append(0.0, np.cumsum(pieces))
+        # Means over a span run straight but for kinks: what is left of second differences is noise.
+        shown = curve.watts[np.append(True, np.diff(curve.watts) != 0)]
+        bent = np.abs(np.diff(shown, 2))
+        deviation = 1.483 * float(np.median(bent)) / 6**0.5 if len(bent) else 0.0
+        self.noise = NOISE_99 * span * deviation
 
     def integral(self, moments: Array) -> Array:
         """The integral of the readings up to `moments`; outside all readings the nearest one holds."""
@@ -130,7 +136,8 @@ class _Smoothed:
         at = moment + span * np.arange(first, last + 1)
         grown = span * np.interp(at[1:], t, watts) - np.diff(self.integral(at + span / 2))
         shape = np.append(0.0, np.cumsum(grown))
-        return smoothed + float(shape[-first] - np.median(shape)), MEDIAN_99 * float(np.std(shape))
+        pattern = MEDIAN_99 * float(np.std(shape)) / len(shape) ** 0.5
+        return smoothed + float(shape[-first] - np.median(shape)), float(np.hypot(pattern, self.noise))
 
     def range_around(self, moment: float) -> Tuple[float, float]:
         """The range of the readings whose span holds `moment`."""

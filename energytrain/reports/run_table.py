@@ -24,10 +24,11 @@ def _table(result: Mapping[str, Any]) -> Table:
     headline = result["headline"]
     title = f"{result['name']}\n{spec['method']} of {spec['model']} on {spec['dataset']}, {_where(result)}"
     table = Table(title=escape(title), title_justify="left", pad_edge=False, box=box.SIMPLE_HEAD)
-    table.add_column("phase")
+    # In a narrow terminal cells are folded: a figure that is cut is worse than a tall table.
+    table.add_column("phase", overflow="fold")
     for column in ("epochs", "seconds", "FLOPs", "energy", "95 % bounds"):
-        table.add_column(column, justify="right")
-    table.add_column("provenance")
+        table.add_column(column, justify="right", overflow="fold")
+    table.add_column("provenance", overflow="fold")
     for row in result["phases"]:
         _add(table, headline, row)
     table.add_section()

@@ -52,6 +52,7 @@ def test_a_missing_energy_is_said_and_its_problem_named(result):
 def test_narrow_terminals_lose_no_figure(result, width):
     text = "".join(shown(render_run(result), width).split())
     assert f"{result['accuracy']['test']:.2f}%" in text
+    assert "…" not in text
 
 
 def test_runs_side_by_side_have_a_row_each(result):
