@@ -84,6 +84,17 @@ def test_a_coarse_constant_power_is_off_by_the_same_step_in_every_reading() -> N
     assert not holds(energy_of(power(np.full(len(T), 200.0), resolution=1.0), ns(0), ns(10)), 2020.0)
 
 
+@pytest.mark.parametrize("spread", [lambda rng, n: rng.normal(0, 1, n), lambda rng, n: rng.uniform(-1.7, 1.7, n)])
+def test_the_noise_of_readings_averages_out_as_its_bound_says(spread: Any) -> None:
+    errors = []
+    for seed in range(100):
+        values = np.repeat(200 + spread(np.random.default_rng(seed), len(T) // 4), 4)
+        energy = energy_of(power(values), ns(0), ns(10))
+        assert energy.joules is not None
+        errors.append(abs(energy.joules - 2000) / term(energy, "noise").above)
+    assert np.mean(np.array(errors) < 1) >= 0.968 and np.quantile(errors, 0.99) > 0.5
+
+
 class TestGapsInPower:
     def test_failed_reads_are_bounded_by_idle_and_most(self) -> None:
         values = np.full(len(T), 200.0)

@@ -141,6 +141,19 @@ def test_it_reads_no_faster_than_the_meter_updates(start: Callable[..., Recorder
 
 
 @pytest.mark.slow
+def test_a_power_that_jumps_rarely_is_read_as_often_as_asked(
+    start: Callable[..., Recorder], fake_nvml: FakeNvml
+) -> None:
+    """Its jumps are the load's rhythm: taken for the sensor's, they would slow the reads down to it."""
+    fake_nvml.set(counter=0, instant=1, update_ms=5, square_period_ms=200, square_low_mw=100_000)
+    recorder = start(hz=200.0)
+    assert recorder.wait_sampled(PATIENCE)
+    time.sleep(2.5)
+    recorder.stop()
+    assert np.median(np.diff(read_trace(recorder.trace).series["nvml:0"].t)[-100:]) < 15e6
+
+
+@pytest.mark.slow
 def test_an_asked_rate_below_the_useful_one_is_kept(start: Callable[..., Recorder], fake_nvml: FakeNvml) -> None:
     recorder = start(hz=20.0)
     assert recorder.wait_sampled(PATIENCE)
