@@ -115,7 +115,7 @@ def show(title: str, rows: Sequence[Row], as_json: bool) -> None:
     width = max(len(row.what) for row in rows)
     for row in rows:
         bar = "" if row.bar is None else f"bar {'>=' if row.at_least else '<='} {row.bar:g}{row.unit}"
-        spread = "" if row.low is None or row.high is None else f"({row.low:.3f} to {row.high:.3f})"
+        spread = "" if row.low is None or row.high is None else f"({row.low:.3g} to {row.high:.3g})"
         print(f"{row.what:<{width}}  {row.value:10.4g}{row.unit:<2} {spread:<18} {bar:<16} {row.word}".rstrip())
         if row.note:
             print(f"    {row.note}")
