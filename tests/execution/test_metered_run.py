@@ -27,6 +27,12 @@ def energytrain(folder, meter, *more):
     return subprocess.run(command(folder, meter, *more), capture_output=True, text=True, timeout=300)
 
 
+def start_long(folder):
+    """A run that is still at work when a test has noticed how far it is."""
+    arguments = command(folder, "nvml", "--epochs", "25")
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
 @pytest.mark.parametrize("meter", ["nvml", "nvml:counter=off"])
 def test_joules_are_measured_and_their_bounds_hold_200_watts(meter, fake_nvml, tmp_path):
     fake_nvml.set(update_ms=20)
@@ -56,7 +62,7 @@ def test_the_table_says_measured(fake_nvml, tmp_path):
 
 
 def test_a_gpu_lost_half_way_leaves_a_saved_result_and_exit_3(fake_nvml, tmp_path):
-    process = subprocess.Popen(command(tmp_path, "nvml"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = start_long(tmp_path)
     events = tmp_path / "run" / "events.jsonl"
     # Lost as retraining begins, so that the search is whole and the rest is not.
     while not (events.exists() and any(e.get("phase") == "retrain" for e in read_events(events))):
@@ -102,7 +108,7 @@ def test_a_meter_that_nobody_named_is_no_primary_for_a_cpu(fake_nvml, tmp_path):
 
 
 def test_a_recorder_that_dies_leaves_training_alone_and_is_said(fake_nvml, tmp_path):
-    process = subprocess.Popen(command(tmp_path, "nvml"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = start_long(tmp_path)
     events = tmp_path / "run" / "events.jsonl"
     while not (events.exists() and any(e.get("phase") == "retrain" for e in read_events(events))):
         assert process.poll() is None, process.communicate()[1]
