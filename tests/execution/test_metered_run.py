@@ -126,7 +126,9 @@ def test_a_recorder_that_dies_leaves_training_alone_and_is_said(fake_nvml, tmp_p
 def children_of(pid):
     """Recorders among the direct children of a process (its resource tracker is not one)."""
     found = []
-    for line in subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True).stdout.splitlines()[1:]:
+    for line in subprocess.run(["ps", "-wweo", "pid,ppid,args"], capture_output=True, text=True).stdout.splitlines()[
+        1:
+    ]:
         child, parent, arguments = line.split(None, 2)
         if int(parent) == pid and "energytrain.energy.recorder" in arguments:
             found.append(int(child))
