@@ -38,6 +38,8 @@ def energy_of(series: Series, start_ns: int, end_ns: int) -> Energy:
     """
     if end_ns < start_ns:
         raise ValueError(f"a window cannot end before it starts: {start_ns} to {end_ns}")
+    if not series.channel.is_power:
+        raise ValueError(f"'{series.channel.name}' is no power but {series.channel.quantity}")
     channel, seconds = series.channel, (end_ns - start_ns) * 1e-9
     t, values = _good_reads(series, start_ns, end_ns)
     reason = _why_missing(series, t, values, seconds)

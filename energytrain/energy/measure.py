@@ -113,7 +113,7 @@ class Measurement:
         self._energies = {}
         if trace is not None:
             self._energies = {
-                name: energy_of(series, self.start_ns, self.end_ns) for name, series in trace.series.items()
+                name: energy_of(series, self.start_ns, self.end_ns) for name, series in trace.metered.items()
             }
         self._energy = self._primary(trace, self._session, self.start_ns, self.end_ns)
 

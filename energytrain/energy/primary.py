@@ -23,7 +23,7 @@ def choose_primary(channels: Iterable[Channel]) -> Tuple[Channel, ...]:
     A channel that another one already contains (`part_of`) is left out. Of two channels of one sensor the energy
     counter is taken: it misses nothing between readings.
     """
-    given = list(channels)
+    given = [channel for channel in channels if channel.is_power]
     names = {(channel.meter, channel.name) for channel in given}
     whole = [c for c in given if c.part_of is None or (c.meter, c.part_of) not in names]
     for scope in ONE_OF:

@@ -16,7 +16,7 @@ class Series:
     """All readings of one channel, in the order in which they were taken.
 
     t: int64, shape (n,), CLOCK_MONOTONIC nanoseconds at the middle of each read.
-    values: float64, shape (n,), joules or watts as `channel.quantity` says; nan where the read failed.
+    values: float64, shape (n,), in what `channel.quantity` says; nan where the read failed.
     errors: the driver's distinct messages of failed reads.
     """
 
@@ -49,3 +49,13 @@ class Trace:
     anchors: Array
     complete: bool = True
     torn_bytes: int = 0
+
+    @property
+    def metered(self) -> Dict[str, Series]:
+        """The series of power and energy."""
+        return {name: series for name, series in self.series.items() if series.channel.is_power}
+
+    @property
+    def conditions(self) -> Dict[str, Series]:
+        """The series of what else the sensors said: temperatures, clocks, limits."""
+        return {name: series for name, series in self.series.items() if not series.channel.is_power}

@@ -66,10 +66,11 @@ class Session:
         status = self.recorder.latest()
         seen: Dict[str, Optional[float]] = {}
         if status is not None:
-            seen = {name: figures["update_seconds"] for name, figures in status["channels"].items()}
+            seen = {name: figures.get("update_seconds") for name, figures in status["channels"].items()}
         periods = [
             channel.update_seconds or seen.get(channel.name) or UNKNOWN_UPDATE_SECONDS
             for channel in self.recorder.channels
+            if channel.is_power
         ]
         return min(max(periods, default=0.0), LONGEST_UPDATE_SECONDS)
 

@@ -34,7 +34,7 @@ def energies_of(trace: Trace, windows: Sequence[Window]) -> Dict[str, Tuple[Ener
     """
     return {
         name: tuple(energy_of(series, window.start_ns, window.end_ns) for window in windows)
-        for name, series in trace.series.items()
+        for name, series in trace.metered.items()
     }
 
 

@@ -1,7 +1,10 @@
 """What a meter is: a source of readings with one or more channels. A driver knows its hardware and no time.
 
-A driver module in this room offers `open_meter(options) -> Meter`; it raises `MeterUnavailable` with the reason and
-the fix where the hardware is not there. A reading is a value or an error, never a made-up number.
+A driver module in this room offers `OPTIONS` and `open_meter(options) -> Meter`; it raises `MeterUnavailable` with the
+reason and the fix where the hardware is not there. A reading is a value or an error, never a made-up number.
+
+Beside its power an open meter may show the *conditions* under which it was used: temperatures, clocks, limits. They
+are channels like the others, of a second meter that is read once a second (`conditions_of`), and no energy.
 """
 
 from dataclasses import asdict, dataclass
@@ -9,17 +12,23 @@ from typing import Any, Dict, List, Mapping, Optional, Protocol, Tuple
 
 from ..quantities.energy import Scope
 
+POWER = ("joules", "watts")
+# What else a sensor may say. "flags" is a bit mask, "state" the number of a setting: compared, never averaged.
+CONDITIONS = ("celsius", "hertz", "percent", "limit_watts", "count", "flags", "state")
+Skipped = Tuple[str, str, str]
+
 
 @dataclass(frozen=True)
 class Channel:
     """One rail or counter of a meter.
 
-    quantity: "joules" (a counter that only grows) or "watts" (a power reading).
+    quantity: "joules" (a counter that only grows), "watts" (a power reading), or one of `CONDITIONS`.
     sensor: identity of the physical sensor; its gain and offset errors are correlated over all its windows.
     gain_error: relative half width (95 %); offset_watts: half width in watts (95 %).
     resolution: smallest step of a reading, in joules or watts.
     update_seconds: how often the value changes, None while unknown (the recorder probes it).
     averaging_seconds: the span a power reading averages over, 0 for instantaneous, None if unknown.
+    observed_share: the share of that span that the sensor really looks at, where it is known to sleep in between.
     idle_watts, max_watts: what the load cannot go below or above; they bound a gap.
     wraps_at: joules at which a counter starts again at zero, None for never.
     part_of: a channel of the same meter that already contains this one.
@@ -35,10 +44,16 @@ class Channel:
     resolution: float = 0.0
     update_seconds: Optional[float] = None
     averaging_seconds: Optional[float] = None
+    observed_share: float = 1.0
     idle_watts: float = 0.0
     max_watts: Optional[float] = None
     wraps_at: Optional[float] = None
     part_of: Optional[str] = None
+
+    @property
+    def is_power(self) -> bool:
+        """Whether its readings are power or energy, and not a condition."""
+        return self.quantity in POWER
 
     def to_json(self) -> Dict[str, Any]:
         return dict(asdict(self), scope=self.scope.value)
@@ -68,3 +83,17 @@ class Meter(Protocol):
     def read(self) -> List[Reading]: ...
 
     def close(self) -> None: ...
+
+
+def left_out(meter: Meter) -> Tuple[Skipped, ...]:
+    """What an open meter could not read of its hardware: (part, why, fix). Drivers that can say so have `skipped`."""
+    return tuple(getattr(meter, "skipped", ()))
+
+
+def conditions_of(meter: Meter) -> Optional[Meter]:
+    """The second meter of what else this one's sensors say, or None. Drivers that have one offer it as `conditions`.
+
+    It shares the first one's hardware and is closed with it: its own `close` does nothing that the other's needs.
+    """
+    conditions: Optional[Meter] = getattr(meter, "conditions", None)
+    return conditions

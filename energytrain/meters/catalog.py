@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import EnergytrainError, UsageError, unknown
-from .base import Channel, Meter
+from .base import Channel, Meter, left_out
 
 METERS: Dict[str, str] = {"nvml": "energytrain.meters.nvml"}
 
@@ -89,11 +89,6 @@ def available_meters(specs: Optional[Sequence[MeterSpec]] = None) -> List[Availa
         found.append(Availability(str(spec), True, meter.channels, why, fix))
         meter.close()
     return found
-
-
-def left_out(meter: Meter) -> Tuple[Tuple[str, str, str], ...]:
-    """What an open meter could not read of its hardware: (part, why, fix). Drivers that can say so have `skipped`."""
-    return tuple(getattr(meter, "skipped", ()))
 
 
 def _driver(spec: MeterSpec) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import MeterUnavailable, UsageError
 from ..quantities.energy import Scope
-from .base import Channel, Reading
+from .base import Channel, Reading, Skipped
 
 OPTIONS: Dict[str, str] = {
     "gpu": "the GPU's index or UUID; all that CUDA_VISIBLE_DEVICES leaves visible without it",
@@ -29,8 +29,6 @@ _COMPATIBLE = "proc/device-tree/compatible"
 _POWER_INSTANT = 186  # NVML_FI_DEV_POWER_INSTANT, which older nvidia-ml-py do not name
 _AMPERE = 7  # NVML_DEVICE_ARCH_AMPERE
 _GA100 = (8, 0)  # its CUDA compute capability; the only Ampere whose power reading is instantaneous
-
-Skipped = Tuple[str, str, str]
 
 
 class NvmlMeter:

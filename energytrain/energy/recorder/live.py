@@ -49,6 +49,8 @@ class LiveChannel:
         self._time, self._value = t, value
 
     def _add(self, t: int, value: float, last: float) -> None:
+        if not self.channel.is_power:
+            return
         seconds = (t - self._time) * 1e-9
         if self.channel.quantity == "watts":
             self._watts = value
@@ -78,8 +80,10 @@ class LiveChannel:
     def figures(self) -> Dict[str, Any]:
         """watts (a counter's: mean since the last call), joules since the start, and the error of a failing channel.
 
-        `partial` marks joules that leave a gap out.
+        `partial` marks joules that leave a gap out. A condition has its latest value instead.
         """
+        if not self.channel.is_power:
+            return {"value": None if self._error else self._value, "error": self._error}
         if self.channel.quantity == "joules" and self._time > self._shown_time:
             self._watts = (self._joules - self._shown_joules) / ((self._time - self._shown_time) * 1e-9)
             self._shown_time, self._shown_joules = self._time, self._joules

@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import Any, Dict, List, Optional, Tuple
 
 from ...errors import EnergytrainError
-from ...meters.base import Channel, Meter
-from ...meters.catalog import left_out, open_meter
+from ...meters.base import Channel, Meter, conditions_of, left_out
+from ...meters.catalog import open_meter
 from .. import clocks
 from ..trace import TraceWriter
 from .config import RecorderConfig
@@ -33,6 +33,7 @@ SAMPLES_PER_UPDATE = 4
 # sweep over it, which tells the integrator when the updates came to a small part of the interval between reads.
 OFF_BEAT = 1.03
 SLOWEST_HZ = 1.0
+CONDITIONS_NS = 1_000_000_000
 # After a stop, read on for so many update periods: then the last window's edge lies between two readings.
 LINGER_PERIODS = 2
 LINGER_UNKNOWN_SECONDS = 0.1
@@ -84,8 +85,9 @@ class _Recording:
         self._outbox = outbox
         self._samplers: List[Sampler] = []
         channels: List[Channel] = []
-        for meter in meters:
-            self._samplers.append(Sampler(meter, len(channels), self._asked_ns))
+        slow = [one for one in map(conditions_of, meters) if one is not None]
+        for meter in (*meters, *slow):
+            self._samplers.append(Sampler(meter, len(channels), CONDITIONS_NS if meter in slow else self._asked_ns))
             for channel in meter.channels:
                 channels.append(replace(channel, name=_free_name(channel.name, [one.name for one in channels])))
         self._live = [LiveChannel(channel) for channel in channels]
@@ -149,8 +151,9 @@ class _Recording:
             self._stop_at = time.monotonic() + self._linger_seconds()
 
     def _linger_seconds(self) -> float:
-        spans = [live.channel.update_seconds or live.update_seconds or LINGER_UNKNOWN_SECONDS for live in self._live]
-        spans += [sampler.interval_ns * 1e-9 for sampler in self._samplers]
+        metered = [live for live in self._live if live.channel.is_power]
+        spans = [live.channel.update_seconds or live.update_seconds or LINGER_UNKNOWN_SECONDS for live in metered]
+        spans += [sampler.interval_ns * 1e-9 for sampler in self._samplers if sampler.interval_ns < CONDITIONS_NS]
         return min(LINGER_MOST_SECONDS, LINGER_PERIODS * max(spans, default=0.0))
 
     def _store(self) -> None:
@@ -170,7 +173,7 @@ class _Recording:
                 trace.flush()
             except OSError as failure:
                 self._storing_failed(failure)
-        if not self._told_sampled and all(live.sampled for live in self._live):
+        if not self._told_sampled and all(live.sampled for live in self._live if live.channel.is_power):
             self._told_sampled = True
             self._outbox.answer({"sampled": True})
 
@@ -194,6 +197,7 @@ class _Recording:
             "channels": {live.channel.name: live.figures() for live in self._live},
             "error": self._error,
             "cpu_seconds": round(time.process_time(), 4),
+            "meters": [sampler.cost() for sampler in self._samplers],
         }
         return {"status": status}
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from typing import Deque, List, Tuple
+from typing import Any, Deque, Dict, List, Tuple
 
 from ...meters.base import Meter, Reading
 
@@ -29,6 +29,12 @@ class Sampler(threading.Thread):
         self.interval_ns = interval_ns
         self.ended = False
         self.samples: Deque[Tuple[int, List[Reading]]] = deque(maxlen=SAMPLES_HELD)
+        self._reads = 0
+        self._cpu_seconds = 0.0
+
+    def cost(self) -> Dict[str, Any]:
+        """What reading this meter has cost so far: how many reads, and processor seconds of this thread."""
+        return {"meter": self.meter.name, "reads": self._reads, "cpu_seconds": round(self._cpu_seconds, 4)}
 
     def run(self) -> None:
         clock, sleep, read, append = time.monotonic_ns, time.sleep, self.meter.read, self.samples.append
@@ -46,6 +52,8 @@ class Sampler(threading.Thread):
             if took > SLOW_READ_NS and took > SLOW_READ_FACTOR * fastest:
                 readings = [Reading(None, r.error or "the read took too long to have a time") for r in readings]
             append((before + took // 2, readings))
+            self._reads += 1
+            self._cpu_seconds = time.thread_time()
             # A grid of absolute times; reads that were missed are left out, not made up for.
             interval = self.interval_ns
             due += interval
