@@ -5,6 +5,7 @@ A reader never meets half a file, and neither does the next start after a kill o
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any, Union
 
@@ -38,7 +39,9 @@ def temporary_path(target: Path) -> Path:
 
 
 def sync_folder(folder: Union[str, Path]) -> None:
-    """Make the folder's names durable: a rename alone may be lost with the power."""
+    """Make the folder's names durable: a rename alone may be lost with the power. Windows does not open folders."""
+    if sys.platform == "win32":
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -13,7 +13,7 @@ import pytest  # noqa: E402
 
 from energytrain.runs.spec import RunSpec  # noqa: E402
 
-pytest_plugins = ["fakes.nvml_fixture"]
+pytest_plugins = ["fakes.nvml_fixture", "fakes.jtop_fixture"]
 
 
 @pytest.fixture()

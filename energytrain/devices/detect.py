@@ -1,8 +1,10 @@
-"""Which device this machine is: a Jetson board first (its NVML measures nothing), then an NVIDIA GPU, then any CPU.
+"""Which device this machine is: a Jetson board first (its NVML measures nothing), then an NVIDIA GPU, then a CPU.
 
 Everything is read below a root folder, so that tests can show it another machine. Nothing is loaded or started.
 """
 
+import os
+import re
 from pathlib import Path
 from typing import Tuple
 
@@ -12,15 +14,19 @@ _TEGRA_RELEASE = "etc/nv_tegra_release"
 _COMPATIBLE = ("proc/device-tree/compatible", "sys/firmware/devicetree/base/compatible")
 # The kernel driver's own traces: its control node, its version, and the paravirtual GPU of Windows' Linux.
 _NVIDIA_DRIVER = ("dev/nvidiactl", "proc/driver/nvidia/version", "dev/dxg")
+_ENERGY_COUNTERS = "sys/class/powercap/intel-rapl*:*/energy_uj"
 
 
 def detect(root: str = "/") -> str:
     """The name of this machine's setup.
 
-    A Jetson whose board no setup names gets the setup for all Jetsons: never that of a GPU with NVML.
+    A Jetson whose board no setup names gets the setup for all Jetsons: never that of a GPU with NVML. A processor whose
+    energy counters this user may not read, which is the rule, gets that of any processor, unless somebody names the
+    other: what nobody asked to measure cannot be incomplete.
     """
     here = [setup for setup in (load_setup(name) for name in setup_names()) if is_here(setup, root)]
-    return min(here, key=_rank).name
+    counted = any(os.access(counter, os.R_OK) for counter in Path(root).glob(_ENERGY_COUNTERS))
+    return min((s for s in here if counted or s.detect_kind != "rapl"), key=_rank).name
 
 
 def is_here(setup: Setup, root: str = "/") -> bool:
@@ -29,8 +35,14 @@ def is_here(setup: Setup, root: str = "/") -> bool:
     if setup.detect_kind == "any":
         return True
     if setup.detect_kind == "nvidia":
-        return not is_tegra(root) and any((base / path).exists() for path in _NVIDIA_DRIVER)
-    return is_tegra(root) and (not setup.compatible or any(name in board_names(root) for name in setup.compatible))
+        if is_tegra(root) or not any((base / path).exists() for path in _NVIDIA_DRIVER):
+            return False
+        return not setup.compatible or any(word in model for model in gpu_models(root) for word in setup.compatible)
+    if setup.detect_kind == "rapl":
+        return any(base.glob(_ENERGY_COUNTERS))
+    if not is_tegra(root):
+        return False
+    return not setup.compatible or any(_fits(part, name) for part in setup.compatible for name in board_names(root))
 
 
 def is_tegra(root: str = "/") -> bool:
@@ -47,6 +59,22 @@ def board_names(root: str = "/") -> Tuple[str, ...]:
     return ()
 
 
+def gpu_models(root: str = "/") -> Tuple[Tuple[str, ...], ...]:
+    """The words of the model's name of each NVIDIA GPU, as the driver lists them."""
+    files = sorted(Path(root).glob("proc/driver/nvidia/gpus/*/information"))
+    lines = [line for file in files for line in file.read_text(errors="replace").splitlines()]
+    return tuple(tuple(re.split(r"\W+", line)[1:]) for line in lines if line.startswith("Model:"))
+
+
+def _fits(part: str, name: str) -> bool:
+    """Whether `part` is a device-tree name, or the number (or its beginning) of one of the parts that it is made of.
+
+    >>> _fits("p3767-0000", "nvidia,p3768-0000+p3767-0000-super"), _fits("p3767-0003", "nvidia,p3768-0000+p3767-0000")
+    (True, False)
+    """
+    return part == name or any(one == part or one.startswith(f"{part}-") for one in re.split("[,+]", name))
+
+
 def _rank(setup: Setup) -> Tuple[int, bool]:
-    """The closest match first: one board, any board of its kind, a GPU, anything."""
-    return ["tegra", "nvidia", "any"].index(setup.detect_kind), not setup.compatible
+    """The closest match first: one board, any board of its kind, a GPU, a processor with counters, anything."""
+    return ["tegra", "nvidia", "rapl", "any"].index(setup.detect_kind), not setup.compatible

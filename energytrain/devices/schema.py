@@ -90,7 +90,7 @@ PROFILE_SCHEMA: Dict[str, Any] = {
 _DETECT = {
     "type": "object",
     "properties": {
-        "kind": {"enum": ["tegra", "nvidia", "any"]},
+        "kind": {"enum": ["tegra", "nvidia", "rapl", "any"]},
         "compatible": {"type": "array", "items": _TEXT, "minItems": 1},
     },
     "required": ["kind"],
@@ -110,10 +110,15 @@ _RAIL = {
         "chip": _TEXT,
         "channel": {"type": "integer", "minimum": 0},
         "part_of": _TEXT,
+        "carrier": {"type": "boolean"},
+        "shunt_ohms": {"type": "number", "exclusiveMinimum": 0},
+        "max_watts": _POSITIVE,
     },
     "required": ["name", "scope", "chip", "channel"],
     "additionalProperties": False,
 }
+# Meters of which one is enough, in the order of choice.
+_CHOICE = {"type": "array", "items": _TEXT, "minItems": 2, "uniqueItems": True}
 _SETUP_PROPERTIES: Dict[str, Any] = {
     "schema_version": {"const": SCHEMA_VERSION},
     "name": _NAME,
@@ -121,7 +126,7 @@ _SETUP_PROPERTIES: Dict[str, Any] = {
     "profile": {"oneOf": [_NAME, {"type": "null"}]},
     "compute": {"enum": ["cpu", "cuda"]},
     "detect": _DETECT,
-    "meters_required": {"type": "array", "items": _TEXT, "uniqueItems": True},
+    "meters_required": {"type": "array", "items": {"anyOf": [_TEXT, _CHOICE]}, "uniqueItems": True},
     "rails": {"type": "array", "items": _RAIL},
     "prepare": {"type": "array", "items": _PREPARE},
     "notes": {"type": "array", "items": _TEXT},

@@ -1,7 +1,7 @@
 """A device's setup: which sensors it has, what a run on it must be metered by, how to prepare it by hand."""
 
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from . import files
 from .schema import SETUP_SCHEMA, check
@@ -11,7 +11,10 @@ from .schema import SETUP_SCHEMA, check
 class Rail:
     """One channel of a power monitor on the board.
 
-    chip, channel: address of the monitor as sysfs writes it, and its channel. part_of: a rail that contains this one.
+    chip, channel: address of the monitor as sysfs writes it, and its channel, to find it by; meters go by the name.
+    part_of: a rail that contains this one. Those without it are added up to what the module draws.
+    carrier: it feeds the development kit's own board: no part of that, and metered only when asked for.
+    shunt_ohms: the resistor that its current is measured on. max_watts: what it draws at most.
     """
 
     name: str
@@ -19,6 +22,9 @@ class Rail:
     chip: str
     channel: int
     part_of: Optional[str] = None
+    carrier: bool = False
+    shunt_ohms: Optional[float] = None
+    max_watts: Optional[float] = None
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,10 @@ class Setup:
 
     profile: name of the profile that models it, None where there is none.
     compute: "cpu" or "cuda", where training on it is meant to run.
-    detect_kind: "tegra", "nvidia" or "any"; compatible: device-tree names of its boards, empty for every one.
-    meters_required: meters (as `--meter` takes them) without which a run on it is incomplete.
+    detect_kind: "tegra", "nvidia", "rapl" or "any"; compatible: device-tree names of its boards, or numbers of parts
+        ("p3767-0000"), or words of its GPUs' names, empty for every one.
+    meters_required: meters (as `--meter` takes them) without which a run on it is incomplete; of each entry the first
+        that opens here is used, and one is enough.
     """
 
     name: str
@@ -45,7 +53,7 @@ class Setup:
     compute: str
     detect_kind: str
     compatible: Tuple[str, ...]
-    meters_required: Tuple[str, ...]
+    meters_required: Tuple[Tuple[str, ...], ...]
     rails: Tuple[Rail, ...]
     prepare: Tuple[Command, ...]
     notes: Tuple[str, ...]
@@ -63,11 +71,18 @@ def load_setup(name_or_path: str) -> Setup:
         compute=data["compute"],
         detect_kind=data["detect"]["kind"],
         compatible=tuple(data["detect"].get("compatible", ())),
-        meters_required=tuple(data["meters_required"]),
-        rails=tuple(Rail(**rail) for rail in data.get("rails", ())),
+        meters_required=tuple(
+            (entry,) if isinstance(entry, str) else tuple(entry) for entry in data["meters_required"]
+        ),
+        rails=tuple(_rail(rail) for rail in data.get("rails", ())),
         prepare=tuple(Command(**step) for step in data["prepare"]),
         notes=tuple(data["notes"]),
     )
+
+
+def _rail(data: Dict[str, Any]) -> Rail:
+    """A rail with each number that has a source as its value alone."""
+    return Rail(**{key: value["value"] if isinstance(value, dict) else value for key, value in data.items()})
 
 
 def setup_names() -> Tuple[str, ...]:

@@ -28,10 +28,13 @@ class Channel:
     resolution: smallest step of a reading, in joules or watts.
     update_seconds: how often the value changes, None while unknown (the recorder probes it).
     averaging_seconds: the span a power reading averages over, 0 for instantaneous, None if unknown.
+    smoothing_seconds: the lag of a reading that moves a share of the way towards each new value, 0 where it is a plain
+        mean or none; `averaging_seconds` is then the same.
     observed_share: the share of that span that the sensor really looks at, where it is known to sleep in between.
     idle_watts, max_watts: what the load cannot go below or above; they bound a gap.
     wraps_at: joules at which a counter starts again at zero, None for never.
     part_of: a channel of the same meter that already contains this one.
+    summed: False where it is not known what else contains it; such a channel is never added to others.
     """
 
     name: str
@@ -49,6 +52,8 @@ class Channel:
     max_watts: Optional[float] = None
     wraps_at: Optional[float] = None
     part_of: Optional[str] = None
+    summed: bool = True
+    smoothing_seconds: float = 0.0
 
     @property
     def is_power(self) -> bool:

@@ -5,13 +5,28 @@ its meter is asked for; the libraries it needs, only when it is opened.
 """
 
 import importlib
+import os
+import sys
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..errors import EnergytrainError, UsageError, unknown
-from .base import Channel, Meter, left_out
+from ..devices.detect import is_tegra
+from ..errors import EnergytrainError, MeterUnavailable, UsageError, unknown
+from .base import Channel, Meter, conditions_of, left_out
 
-METERS: Dict[str, str] = {"nvml": "energytrain.meters.nvml"}
+METERS: Dict[str, str] = {
+    "jtop": "energytrain.meters.jetson.jtop",
+    "ina3221": "energytrain.meters.jetson.ina3221",
+    "nvml": "energytrain.meters.nvml.meter",
+    "rapl": "energytrain.meters.rapl",
+    "replay": "energytrain.energy.replay",
+}
+# A recorded trace is no part of a machine: it is played only where somebody names it.
+BY_NAME_ONLY = ("replay",)
+FOUND = tuple(name for name in METERS if name not in BY_NAME_ONLY)
+# Two ways to read the same monitors of a Jetson board. The files come first: they tell more than the service does.
+JETSON = ("ina3221", "jtop")
+_SYSTEMS = {"win32": "Windows", "cygwin": "Windows", "darwin": "macOS"}
 
 
 @dataclass(frozen=True)
@@ -42,6 +57,7 @@ class Availability:
     channels: Tuple[Channel, ...] = ()
     why: Optional[str] = None
     fix: Optional[str] = None
+    conditions: Tuple[Channel, ...] = ()
 
 
 def parse_meter(text: str) -> MeterSpec:
@@ -63,6 +79,46 @@ def parse_meter(text: str) -> MeterSpec:
     return MeterSpec(name, options)
 
 
+def meters_named(texts: Sequence[str]) -> Tuple[List[MeterSpec], List[str]]:
+    """The meters that a user's words ask for, and the names of those that are declared by that.
+
+    No words ask for the `usual_meters` and declare none; the one word "none" asks for nothing. UsageError as
+    `check_meter`.
+    """
+    if not texts:
+        return usual_meters(), []
+    if tuple(texts) == ("none",):
+        return [], []
+    specs = [parse_meter(text) for text in texts]
+    for spec in specs:
+        check_meter(spec)
+    return specs, [spec.name for spec in specs]
+
+
+def usual_meters() -> List[MeterSpec]:
+    """The meters to try where nobody names one: those that this kind of machine can have, each sensor once."""
+    others = [MeterSpec(name) for name in FOUND if name not in JETSON]
+    return (first_that_opens([MeterSpec(name) for name in JETSON]) if is_tegra() else []) + others
+
+
+def first_that_opens(choice: Sequence[MeterSpec]) -> List[MeterSpec]:
+    """The first of these meters that can be used here; all of them where none can, so that each says why."""
+    if len(choice) > 1:
+        for meter in choice:
+            if available_meters([meter])[0].ok:
+                return [meter]
+    return list(choice)
+
+
+def located(spec: MeterSpec) -> MeterSpec:
+    """The same meter with whole paths, for a process that works in another folder."""
+    options = dict(spec.options)
+    for name in ("root", "socket", "trace", "board"):
+        if name != "board" or options.get(name, "").endswith((".yaml", ".yml")):
+            options.update({name: os.path.abspath(options[name])} if name in options else {})
+    return MeterSpec(spec.name, options)
+
+
 def check_meter(spec: MeterSpec) -> None:
     """UsageError where the meter is unknown or its driver does not know an option; opens nothing."""
     _driver(spec)
@@ -70,14 +126,29 @@ def check_meter(spec: MeterSpec) -> None:
 
 def open_meter(spec: MeterSpec) -> Meter:
     """Opens a meter. UsageError as in `check_meter`; MeterUnavailable, with reason and fix, where it cannot be used."""
-    meter: Meter = _driver(spec).open_meter(spec.options)
+    driver = _driver(spec)
+    unmetered = unmetered_system()
+    if unmetered is not None:
+        raise unmetered
+    meter: Meter = driver.open_meter(spec.options)
     return meter
 
 
+def unmetered_system() -> Optional[MeterUnavailable]:
+    """Why nothing can be metered under this operating system, and what to do; None under Linux."""
+    system: str = sys.platform
+    if system == "linux":
+        return None
+    return MeterUnavailable(
+        f"metering works on Linux only, and this is {_SYSTEMS.get(system, system)}.",
+        "Run this on Linux to measure, or use an external meter.",
+    )
+
+
 def available_meters(specs: Optional[Sequence[MeterSpec]] = None) -> List[Availability]:
-    """Tries to open each meter (all known ones by default), and says of each whether it works here and why not."""
+    """Tries to open each meter (all of `FOUND` by default), and says of each whether it works here and why not."""
     found = []
-    for spec in [MeterSpec(name) for name in METERS] if specs is None else specs:
+    for spec in [MeterSpec(name) for name in FOUND] if specs is None else specs:
         try:
             meter = open_meter(spec)
         except EnergytrainError as error:
@@ -86,7 +157,9 @@ def available_meters(specs: Optional[Sequence[MeterSpec]] = None) -> List[Availa
         skipped = left_out(meter)
         why = "; ".join(part[1] for part in skipped) or None
         fix = " ".join(dict.fromkeys(part[2] for part in skipped)) or None
-        found.append(Availability(str(spec), True, meter.channels, why, fix))
+        beside = conditions_of(meter)
+        conditions = () if beside is None else tuple(beside.channels)
+        found.append(Availability(str(spec), True, meter.channels, why, fix, conditions))
         meter.close()
     return found
 

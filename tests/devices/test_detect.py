@@ -1,5 +1,6 @@
 """Which device a machine is, by the files that its kernel shows: each machine is a folder."""
 
+import os
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ from energytrain.devices.setup import load_setup, setup_names
 
 TX2 = b"nvidia,p2597-0000+p3310-1000\0nvidia,quill\0nvidia,tegra186\0"
 NANO = b"nvidia,p3450-0000\0nvidia,jetson-nano\0nvidia,tegra210\0"
+UNKNOWN = b"acme,gizmo\0nvidia,tegra234\0"
 RASPBERRY = b"raspberrypi,4-model-b\0brcm,bcm2711\0"
 
 
@@ -29,6 +31,7 @@ def machine(tmp_path):
 
 RELEASE = "etc/nv_tegra_release"
 CONTROL, VERSION = "dev/nvidiactl", "proc/driver/nvidia/version"
+COUNTER = "sys/class/powercap/intel-rapl:0/energy_uj"
 
 
 @pytest.mark.parametrize(
@@ -39,12 +42,27 @@ CONTROL, VERSION = "dev/nvidiactl", "proc/driver/nvidia/version"
         ((RELEASE,), TX2, "tx2"),
         ((), TX2, "tx2"),  # a container without the release file
         ((RELEASE, CONTROL), TX2, "tx2"),  # a Jetson before its GPU: NVML measures nothing there
-        ((RELEASE,), NANO, "jetson"),
-        ((RELEASE, CONTROL, VERSION), NANO, "jetson"),
+        ((RELEASE, CONTROL, VERSION), NANO, "nano"),
+        ((), b"nvidia,p3541-0000\0nvidia,p3450-0000\0nvidia,tegra210\0", "nano"),
+        ((), b"nvidia,p3449-0000-b00+p3448-0000-b00\0nvidia,tegra210\0", "nano"),
+        ((), b"nvidia,p3509-0000+p3636-0001\0nvidia,tegra186\0", "tx2"),
+        ((), b"nvidia,p3449-0000+p3668-0000\0nvidia,p3509-0000+p3668-0000\0nvidia,tegra194\0", "xavier-nx"),
+        ((), b"nvidia,p2972-0000\0nvidia,tegra194\0", "agx-xavier"),
+        ((), b"nvidia,e3900-0000+p2888-0004\0nvidia,tegra194\0", "agx-xavier"),
+        ((), b"nvidia,p3768-0000+p3767-0005-super\0nvidia,p3767-0005\0nvidia,tegra234\0", "orin-nano"),
+        ((), b"nvidia,p3509-0000+p3767-0003\0nvidia,tegra234\0", "orin-nano"),
+        ((), b"nvidia,p3768-0000+p3767-0000-super\0nvidia,tegra234\0", "orin-nx"),
+        ((), b"nvidia,p3509-0000+p3767-0001\0nvidia,tegra234\0", "orin-nx"),
+        ((), b"nvidia,p3737-0000+p3701-0008\0nvidia,tegra234\0", "agx-orin"),
+        ((), b"nvidia,p3737-0000+p3701-0000-as-p3767-0003\0nvidia,tegra234\0", "agx-orin"),  # plays an Orin Nano
+        ((RELEASE,), UNKNOWN, "jetson"),
+        ((RELEASE, CONTROL, VERSION), UNKNOWN, "jetson"),
         ((RELEASE,), None, "jetson"),
         ((CONTROL,), None, "nvidia-gpu"),
         ((VERSION,), None, "nvidia-gpu"),
         (("dev/dxg",), None, "nvidia-gpu"),
+        ((COUNTER, CONTROL), None, "nvidia-gpu"),
+        ((COUNTER,), None, "cpu-rapl"),
     ],
 )
 def test_machines(machine, files, compatible, expected):
@@ -85,3 +103,10 @@ def test_detection_needs_no_torch_and_starts_no_program():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_counters_that_this_user_may_not_read_are_there_and_not_chosen(machine, monkeypatch):
+    root = machine(COUNTER)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read anything
+    assert detect(root) == "generic-cpu"
+    assert is_here(load_setup("cpu-rapl"), root)

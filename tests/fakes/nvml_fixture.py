@@ -84,3 +84,39 @@ def in_nvml_process(fake_nvml: FakeNvml) -> Callable[[str], Dict[str, Any]]:
         return dict(json.loads(told.stdout))
 
     return run
+
+
+LOOK = """
+    import time
+    from energytrain.errors import EnergytrainError
+    from energytrain.meters.base import conditions_of
+    from energytrain.meters.catalog import open_meter, parse_meter
+    try:
+        meter = open_meter(parse_meter({text!r}))
+    except EnergytrainError as error:
+        tell(refused=type(error).__name__, why=error.message, fix=error.hint)
+    else:
+        before = time.monotonic_ns()
+        first = meter.read()
+        time.sleep(0.05)
+        last = meter.read()
+        seconds = (time.monotonic_ns() - before) * 1e-9
+        beside = conditions_of(meter)
+        told = dict(zip(beside.channels, beside.read())) if beside else dict()
+        tell(channels=[channel.to_json() for channel in meter.channels], skipped=meter.skipped,
+             first=[reading.value for reading in first], last=[reading.value for reading in last],
+             errors=[reading.error for reading in last], seconds=seconds,
+             conditions=dict((channel.name, (channel.quantity, reading.value)) for channel, reading in told.items()),
+             unknown=beside.skipped if beside else [])
+        meter.close()
+    """
+
+
+@pytest.fixture
+def look_nvml(in_nvml_process: Callable[[str], Dict[str, Any]]) -> Callable[..., Dict[str, Any]]:
+    """Opens a meter in a process that finds the fake driver, reads it twice and its conditions once, and tells all."""
+
+    def at(text: str = "nvml") -> Dict[str, Any]:
+        return in_nvml_process(LOOK.format(text=text))
+
+    return at

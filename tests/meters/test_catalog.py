@@ -4,7 +4,7 @@ import pytest
 from fakes.nvml_fixture import FakeNvml
 
 from energytrain.errors import UsageError
-from energytrain.meters.catalog import METERS, MeterSpec, available_meters, check_meter, open_meter, parse_meter
+from energytrain.meters.catalog import FOUND, MeterSpec, available_meters, check_meter, open_meter, parse_meter
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_an_option_that_the_driver_does_not_know() -> None:
 
 
 def test_every_meter_is_tried(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    assert [found.name for found in available_meters()] == list(METERS)
+    assert [found.name for found in available_meters()] == list(FOUND)
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc" / "nv_tegra_release").touch()
     (found,) = available_meters([MeterSpec("nvml", {"root": str(tmp_path)})])
@@ -56,8 +56,8 @@ def test_availability_over_a_driver(fake_nvml: FakeNvml, in_nvml_process) -> Non
     fake_nvml.set(gpus=2, mig__1=1)
     told = in_nvml_process(
         """
-        from energytrain.meters.catalog import available_meters
-        (found,) = available_meters()
+        from energytrain.meters.catalog import MeterSpec, available_meters
+        (found,) = available_meters([MeterSpec("nvml")])
         tell(ok=found.ok, channels=[channel.name for channel in found.channels], why=found.why, fix=found.fix)
         """
     )

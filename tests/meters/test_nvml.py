@@ -9,35 +9,12 @@ from fakes.nvml_fixture import FakeNvml
 
 Run = Callable[[str], Dict[str, Any]]
 
-LOOK = """
-    import time
-    from energytrain.errors import EnergytrainError
-    from energytrain.meters.catalog import open_meter, parse_meter
-    try:
-        meter = open_meter(parse_meter({text!r}))
-    except EnergytrainError as error:
-        tell(refused=type(error).__name__, why=error.message, fix=error.hint)
-    else:
-        before = time.monotonic_ns()
-        first = meter.read()
-        time.sleep(0.05)
-        last = meter.read()
-        tell(channels=[channel.to_json() for channel in meter.channels], skipped=meter.skipped,
-             first=[reading.value for reading in first], last=[reading.value for reading in last],
-             errors=[reading.error for reading in last], seconds=(time.monotonic_ns() - before) * 1e-9)
-        meter.close()
-    """
+Look = Callable[..., Dict[str, Any]]
 
 
 @pytest.fixture
-def look(in_nvml_process: Run) -> Callable[..., Dict[str, Any]]:
-    def at(text: str = "nvml") -> Dict[str, Any]:
-        return in_nvml_process(LOOK.format(text=text))
-
-    return at
-
-
-Look = Callable[..., Dict[str, Any]]
+def look(look_nvml: Look) -> Look:
+    return look_nvml
 
 
 def test_the_energy_counter_comes_first(look: Look, fake_nvml: FakeNvml) -> None:
@@ -70,23 +47,40 @@ def test_the_counter_can_be_switched_off(look: Look) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "averaging"),
+    ("settings", "text", "quantity"),
     [
-        ({"instant": 1}, 0.0),
-        ({"arch": 9, "cc_major": 9, "cc_minor": 0}, 1.0),
-        ({"arch": 7, "cc_major": 8, "cc_minor": 6}, 1.0),
-        ({"arch": 7, "cc_major": 8, "cc_minor": 0}, 0.0),
-        ({"arch": 5, "cc_major": 7, "cc_minor": 0}, 0.0),
+        ({"instant": 1}, "nvml", "watts"),
+        ({"instant": 1}, "nvml:counter=on", "joules"),
+        ({"instant": 0}, "nvml", "watts"),
+        ({"instant": 1, "arch": 10, "cc_major": 12}, "nvml", "watts"),
+        ({"instant": 1, "arch": 3}, "nvml", "joules"),
+        ({"power": 0}, "nvml", "joules"),
+        ({"instant": 1, "name": "NVIDIA L40"}, "nvml", "joules"),
     ],
-    ids=["POWER_INSTANT", "Hopper", "GA102", "GA100", "Volta"],
+    ids=["power", "asked for", "its mean", "a later one", "not known what it averages", "no power", "no GeForce"],
 )
-def test_what_a_power_reading_averages_over(
-    look: Look, fake_nvml: FakeNvml, settings: Dict[str, int], averaging: float
+def test_a_geforces_counter_loses_when_it_is_read_so_its_power_is_read(
+    look: Look, fake_nvml: FakeNvml, settings: Dict[str, Any], text: str, quantity: str
 ) -> None:
-    fake_nvml.set(counter=0, **settings)
-    told = look()
-    assert told["channels"][0]["averaging_seconds"] == averaging
-    assert told["last"] == [200.0]
+    fake_nvml.set(**{"name": "NVIDIA GeForce RTX 4090", "arch": 8, "cc_major": 8, "cc_minor": 9, **settings})
+    assert look(text)["channels"][0]["quantity"] == quantity
+
+
+def test_who_knows_better_says_what_a_reading_averages_over(look: Look, fake_nvml: FakeNvml) -> None:
+    fake_nvml.set(counter=0, instant=1)
+    assert look()["channels"][0]["averaging_seconds"] is None
+    assert look("nvml:averaging=0.25")["channels"][0]["averaging_seconds"] == 0.25
+    assert look("nvml:averaging=0")["channels"][0]["averaging_seconds"] == 0
+    fake_nvml.set(counter=1)
+    assert look("nvml:averaging=0.25")["channels"][0]["averaging_seconds"] is None, "a counter averages over nothing"
+
+
+@pytest.mark.parametrize(
+    "option", ["averaging=-1", "averaging=a second", "averaging=nan", "averaging=1e9", "own=me", "own=0", "own=-3"]
+)
+def test_options_that_make_no_sense(look: Look, option: str) -> None:
+    told = look(f"nvml:{option}")
+    assert told["refused"] == "UsageError" and f"'{option.partition('=')[2]}'" in told["why"] and told["fix"]
 
 
 def test_a_gpu_without_any_reading_is_refused(look: Look, fake_nvml: FakeNvml) -> None:
@@ -101,7 +95,13 @@ def test_no_power_limit_is_no_bound(look: Look, fake_nvml: FakeNvml) -> None:
 
 
 def test_a_superchips_counter_covers_the_module(look: Look, fake_nvml: FakeNvml) -> None:
-    fake_nvml.set(name="NVIDIA GH200 480GB")
+    fake_nvml.set(name="NVIDIA GH200 480GB", arch=9, cc_major=9, cc_minor=0)
+    (channel,) = look()["channels"]
+    assert channel["scope"] == "module" and channel["max_watts"] is None
+    fake_nvml.set(counter=0)
+    (channel,) = look()["channels"]
+    assert channel["scope"] == "chip" and channel["max_watts"] == 700, "its mean of a second is the GPU's"
+    fake_nvml.set(instant=1)
     (channel,) = look()["channels"]
     assert channel["scope"] == "module" and channel["max_watts"] is None
 
@@ -137,6 +137,33 @@ def test_only_what_cuda_may_use_is_metered(
     assert [channel["name"] for channel in look("nvml:gpu=0")["channels"]] == ["nvml:0"]
 
 
+@pytest.mark.parametrize(
+    ("visible", "order", "names"),
+    [
+        ("0", None, None),
+        ("0", "FASTEST_FIRST", None),
+        ("0", "PCI_BUS_ID", ["nvml:0"]),
+        ("GPU-abc", None, ["nvml:1"]),
+        ("1,0", None, ["nvml:1", "nvml:0"]),
+    ],
+    ids=["by speed", "by speed, said", "by slot", "by name", "all of them"],
+)
+def test_numbers_of_unlike_gpus_mean_something_else_to_cuda(
+    look: Look, fake_nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch, visible: str, order: Any, names: Any
+) -> None:
+    fake_nvml.set(gpus=2, name__0="NVIDIA T4", name__1="NVIDIA A100-PCIE-40GB", uuid__1="GPU-abc")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    if order:
+        monkeypatch.setenv("CUDA_DEVICE_ORDER", order)
+    else:
+        monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    told = look()
+    if names:
+        assert [channel["name"] for channel in told["channels"]] == names
+    else:
+        assert told["refused"] == "MeterUnavailable" and "unlike" in told["why"] and "PCI_BUS_ID" in told["fix"]
+
+
 @pytest.mark.parametrize(("visible", "why"), [("", "hides every GPU"), ("-1", "hides every GPU"), ("MIG-ab", "MIG")])
 def test_nothing_visible(look: Look, monkeypatch: pytest.MonkeyPatch, visible: str, why: str) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
@@ -162,6 +189,29 @@ def test_a_lost_gpu_is_a_failed_read_of_its_own(look: Look, fake_nvml: FakeNvml)
     told = look()
     assert [channel["name"] for channel in told["channels"]] == ["nvml:1"]
     assert told["skipped"][0][1] == "nvml:0 cannot be read: GPU is lost."
+    assert "Xid" in told["skipped"][0][2]
+
+
+def test_unlike_gpus_are_each_read_as_they_can_be(look: Look, fake_nvml: FakeNvml) -> None:
+    fake_nvml.set(gpus=6, name__1="NVIDIA T4", counter__1=0, arch__1=6, power_mw__1=60_000, mig__2=1)
+    fake_nvml.set(lost_from_ns__3=1, counter__4=0, power__4=0, handles__5=1)
+    told = look()
+    assert [(c["name"], c["quantity"], c["averaging_seconds"]) for c in told["channels"]] == [
+        ("nvml:0", "joules", None),
+        ("nvml:1", "watts", 0.1),
+    ]
+    assert told["last"][1] == 60.0
+    skipped = {name: why for name, why, fix in told["skipped"] if fix}
+    assert set(skipped) == {"nvml:2", "nvml:3", "nvml:4", "nvml:5"}
+    assert "MIG" in skipped["nvml:2"] and "Not Supported" in skipped["nvml:4"]
+    assert "lost" in skipped["nvml:3"] and "lost" in skipped["nvml:5"], "the second vanished while it was opened"
+    assert {name.split()[0] for name in told["conditions"]} == {"nvml:0", "nvml:1"}
+
+
+def test_gpus_that_cannot_be_counted(look: Look, fake_nvml: FakeNvml) -> None:
+    fake_nvml.set(count_error=15)
+    told = look()
+    assert told["refused"] == "MeterUnavailable" and "cannot count" in told["why"]
 
 
 def test_a_gpu_lost_between_reads(in_nvml_process: Run, fake_nvml: FakeNvml) -> None:

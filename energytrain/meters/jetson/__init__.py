@@ -1,0 +1,1 @@
+"""The power monitors of Jetson boards."""

@@ -1,0 +1,232 @@
+"""The power rails of a Jetson board, read from the files of its INA3221 monitors: no service, no library, no root.
+
+Two drivers show them. NVIDIA's own up to JetPack 4 (iio) gives milliwatts, multiplied in the kernel from one
+conversion. The kernel's hwmon driver (JetPack 5 and later) gives millivolts and milliamperes, read here one after the
+other; each read waits for a new round of conversions (6.6 ms by default), so that the voltage is a round older than the
+current. A supply's voltage moves by a few percent at most, and only where the load jumps between the two reads.
+"""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+
+from ...devices.setup import Setup
+from ...errors import MeterUnavailable, UsageError
+from ...quantities.energy import Scope
+from ..base import Channel, Reading, Skipped
+from ..host import HostConditions
+from .ina3221_chip import averaging_times, channel_errors, timing_of
+from .rails import NOT_CONNECTED, board_setup, known_rail, rail_channels
+
+OPTIONS: Dict[str, str] = {
+    "root": "the folder under which the board's files lie, / without it",
+    "board": "the board's name, or a YAML file with its rails, where the device tree does not tell",
+    "rails": "'total' reads only what the module's total needs; all rails without it",
+    "carrier": "'on' reads the rails of the development kit's own board as well",
+}
+
+MILLI = 1e-3
+MICRO = 1e-6
+_DRIVERS = "sys/bus/i2c/drivers/ina3221*"
+_DEFAULT_CONFIG = 0x7727  # NVIDIA's driver without an entry in the device tree
+# Mainline's device tree of the TX2 NX says 5 micro-ohms, which makes its currents 1000 times too big.
+LEAST_OHMS = 0.5e-3
+
+_IN_A_CONTAINER = "In a container, show it the board's files: docker run -v /sys:/sys:ro (--privileged is not needed)."
+
+
+@dataclass(frozen=True)
+class MonitorInput:
+    """One input of a monitor: its rail, how to read watts and volts, its shunt, what its configuration tells."""
+
+    label: str
+    folder: Path
+    watts: Callable[[], float]
+    volts: Callable[[], float]
+    shunt_ohms: Optional[float]
+    timing: Mapping[str, float]
+
+
+class Ina3221Meter:
+    """The rails of one board, one channel each. `skipped` says what is wrong with its total: (part, why, fix)."""
+
+    name = "ina3221"
+
+    def __init__(
+        self, channels: Sequence[Channel], reads: Sequence[Callable[[], float]], skipped: Sequence[Skipped], root: str
+    ) -> None:
+        self.channels = tuple(channels)
+        self.skipped = tuple(skipped)
+        self.conditions = HostConditions(root, self.name)
+        self._reads = tuple(reads)
+
+    def read(self) -> List[Reading]:
+        readings = []
+        for read in self._reads:
+            try:
+                readings.append(Reading(read()))
+            except (OSError, ValueError) as error:
+                readings.append(Reading(None, _words(error)))
+        return readings
+
+    def close(self) -> None:
+        """Nothing: files are opened for each read, which also finds those of a driver that was loaded anew."""
+
+
+def open_meter(options: Mapping[str, str]) -> Ina3221Meter:
+    """Opens the rails. MeterUnavailable says why there are none, or why they may not be read."""
+    for name, allowed in (("rails", ("all", "total")), ("carrier", ("on", "off"))):
+        if options.get(name, allowed[0]) not in allowed:
+            raise UsageError(f"the ina3221 option {name} is '{options[name]}'.", f"Write {name}={allowed[0]}.")
+    root = options.get("root", "/")
+    setup = board_setup(root, options.get("board"))
+    inputs: Dict[str, MonitorInput] = {}
+    for one in monitor_inputs(Path(root)):
+        if one.label not in NOT_CONNECTED:
+            inputs[f"{one.label} of {one.folder.name}" if one.label in inputs else one.label] = one
+    if not inputs:
+        raise MeterUnavailable(
+            f"no INA3221 power monitor is shown under {Path(root) / _DRIVERS}.",
+            f"Not every board has one (the Jetson Nano 2GB has none). {_IN_A_CONTAINER}",
+        )
+    channels, skipped = rail_channels("ina3221", list(inputs), setup, root, options.get("carrier") == "on")
+    if options.get("rails") == "total":
+        channels = {label: c for label, c in channels.items() if c.summed or c.scope is Scope.MODULE}
+    opened = {label: described(channel, inputs[label], setup) for label, channel in channels.items()}
+    wrong = [label for label, one in inputs.items() if label in opened and (one.shunt_ohms or 1.0) < LEAST_OHMS]
+    for label in wrong:
+        shunt = inputs[label].shunt_ohms
+        skipped.append(
+            (
+                f"ina3221:{label}",
+                f"the kernel takes the shunt of {label} for {shunt:g} ohms, so its current is wrong.",
+                f"Correct it: echo MICRO_OHMS | sudo tee {inputs[label].folder}/shunt*_resistor",
+            )
+        )
+        del opened[label]
+    if not opened:
+        raise MeterUnavailable(
+            " ".join(why for _, why, _ in skipped) or f"none of the rails {', '.join(inputs)} is metered.",
+            " ".join(dict.fromkeys(fix for _, _, fix in skipped)) or "Leave the option rails out.",
+        )
+    _check_readable([inputs[label] for label in opened])
+    return Ina3221Meter(list(opened.values()), [inputs[label].watts for label in opened], skipped, root)
+
+
+def described(channel: Channel, one: MonitorInput, setup: Setup) -> Channel:
+    """The channel with what is known of its errors and its times."""
+    rail = known_rail(setup, one.label)
+    try:
+        volts: Optional[float] = one.volts()
+    except (OSError, ValueError):
+        volts = None
+    shunt = one.shunt_ohms or (rail.shunt_ohms if rail else None)
+    facts: Dict[str, Any] = {**channel_errors(volts, shunt), **one.timing}
+    return replace(channel, **facts)
+
+
+def _check_readable(inputs: Sequence[MonitorInput]) -> None:
+    """MeterUnavailable where none of the rails can be read now, or where the user may not read one."""
+    errors = []
+    for one in inputs:
+        try:
+            one.watts()
+        except PermissionError as error:
+            fix = f"Let everybody read it: sudo chmod a+r {error.filename}. {_IN_A_CONTAINER}"
+            raise MeterUnavailable(f"this user may not read {error.filename}.", fix) from error
+        except (OSError, ValueError) as error:
+            errors.append(_words(error))
+    if len(errors) == len(inputs):
+        raise MeterUnavailable(
+            f"no power rail can be read: {'; '.join(dict.fromkeys(errors))}.", "See what dmesg says of ina3221."
+        )
+
+
+def monitor_inputs(root: Path) -> Iterator[MonitorInput]:
+    """The enabled inputs of all monitors, by address."""
+    for folder in sorted(root.glob(f"{_DRIVERS}/*-00*/iio:device*")):
+        for number in range(3):
+            label = _text(folder / f"rail_name_{number}")
+            if label is not None:
+                yield _iio_input(folder, number, label)
+    for folder in sorted(root.glob(f"{_DRIVERS}/*-00*/hwmon/hwmon*")):
+        for number in (1, 2, 3):
+            label = _text(folder / f"in{number}_label")
+            if label is not None and _text(folder / f"in{number}_enable") != "0":
+                yield _hwmon_input(folder, number, label)
+
+
+def _iio_input(folder: Path, number: int, label: str) -> MonitorInput:
+    tree = folder.parent / "of_node"
+    milliohms = _cell(tree / f"channel@{number}" / "ti,shunt-resistor-mohm")
+    # Otherwise the chip sleeps, and each read wakes it for one conversion: a moment, which needs no words.
+    continuous = _text(folder / "running_mode") != "0"
+    config = _cell(tree / "ti,continuous-config") or _DEFAULT_CONFIG
+    return MonitorInput(
+        label=label,
+        folder=folder,
+        watts=lambda: _number(folder / f"in_power{number}_input") * MILLI,
+        volts=lambda: _number(folder / f"in_voltage{number}_input") * MILLI,
+        shunt_ohms=None if milliohms is None else milliohms * MILLI,
+        timing=averaging_times(*timing_of(config)) if continuous else {},
+    )
+
+
+def _hwmon_input(folder: Path, number: int, label: str) -> MonitorInput:
+    microohms = _text(folder / f"shunt{number}_resistor")
+    # The driver counts all samples of a reading as one interval, in milliseconds.
+    interval, samples = _text(folder / "update_interval"), _text(folder / "samples")
+    known = (interval or "").isdigit() and (samples or "").isdigit()
+    timing = averaging_times(int(interval or 0) * MILLI / int(samples or 1), int(samples or 1)) if known else {}
+
+    def volts() -> float:
+        return _number(folder / f"in{number}_input") * MILLI
+
+    return MonitorInput(
+        label=label,
+        folder=folder,
+        watts=lambda: volts() * _number(folder / f"curr{number}_input") * MILLI,
+        volts=volts,
+        shunt_ohms=int(microohms) * MICRO if microohms and microohms.isdigit() else None,
+        timing=timing,
+    )
+
+
+def _number(path: Path) -> int:
+    """The whole number in a sysfs file. OSError where it cannot be read, ValueError where it is none."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        text = os.read(descriptor, 64)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    finally:
+        os.close(descriptor)
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{path.name} says '{text.decode(errors='replace').strip()}'") from None
+
+
+def _text(path: Path) -> Optional[str]:
+    """What a file says, None where it is not there or cannot be read."""
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return None
+
+
+def _cell(path: Path) -> Optional[int]:
+    """A number of the device tree: 32 bits, the highest first."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    return int.from_bytes(data[:4], "big") if len(data) >= 4 else None
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{os.path.basename(error.filename or '')}: {error.strerror}"
+    return str(error)
