@@ -5,14 +5,15 @@ from types import TracebackType
 from typing import Any, Dict, Optional, Sequence, Tuple, Type, Union
 
 from ..errors import UsageError
-from ..meters.catalog import METERS, MeterSpec, check_meter, parse_meter
+from ..meters.catalog import MeterSpec, check_meter, parse_meter, usual_meters
 from ..quantities.energy import Energy
-from .clocks import monotonic_ns
-from .integrate import energy_of
+from .integrator.integrate import energy_of
 from .primary import choose_primary, primary_energy
+from .recorder.client import Recorder
 from .recorder.config import DEFAULT_HZ
-from .series import Trace
-from .shared_recorder import Session, shared
+from .recorder.shared import Session, shared
+from .traces.clocks import monotonic_ns
+from .traces.series import Trace
 
 SAMPLE_WAIT_SECONDS = 2.0
 
@@ -32,7 +33,7 @@ def measure(
     >>> window.energy.provenance in ("measured", "missing")
     True
     """
-    specs = [MeterSpec(known) for known in METERS] if meters is None else [_spec(meter) for meter in meters]
+    specs = usual_meters() if meters is None else [_spec(meter) for meter in meters]
     if hz is not None and not 0 < hz < float("inf"):
         raise UsageError(f"a sampling rate of {hz} Hz is not possible.", "Name one above 0, such as 100.")
     return Measurement(name, tuple(specs), DEFAULT_HZ if hz is None else hz)
@@ -123,15 +124,15 @@ class Measurement:
             energy = primary_energy(trace, primary, start_ns, end_ns)
             if energy.joules is not None or session.recorder.failure is None:
                 return energy
-        return Energy.missing(_why_missing(session), self.seconds)
+        return Energy.missing(why_missing(session.recorder), self.seconds)
 
 
-def _why_missing(session: Session) -> str:
-    if session.recorder.failure is not None:
-        return session.recorder.failure
+def why_missing(recorder: Recorder) -> str:
+    """Why a recorder has nothing to say: its failure, or the reason and the fix of each meter."""
+    if recorder.failure is not None:
+        return recorder.failure
     reasons = [
-        " ".join(filter(None, (f"{entry['meter']}: {entry['why']}", entry["fix"])))
-        for entry in session.recorder.unavailable
+        " ".join(filter(None, (f"{entry['meter']}: {entry['why']}", entry["fix"]))) for entry in recorder.unavailable
     ]
     return "no meter can be read here: " + "; ".join(reasons) if reasons else "no meter was asked for."
 

@@ -10,8 +10,8 @@ from typing import Dict, Iterable, List, Sequence, Tuple
 
 from ..meters.base import Channel
 from ..quantities.energy import Energy, Scope, total
-from .integrate import energy_of
-from .series import Trace
+from .integrator.integrate import energy_of
+from .traces.series import Trace
 
 ONE_OF = (Scope.WALL, Scope.BOARD, Scope.MODULE)
 SUM_OF = (Scope.CHIP, Scope.RAIL)
@@ -20,8 +20,8 @@ SUM_OF = (Scope.CHIP, Scope.RAIL)
 def choose_primary(channels: Iterable[Channel]) -> Tuple[Channel, ...]:
     """The primary channels among `channels` (in the order in which the user named their meters); empty if none.
 
-    A channel that another one already contains (`part_of`) is left out. Of two channels of one sensor the energy
-    counter is taken: it misses nothing between readings.
+    A channel that another one already contains (`part_of`) is left out; from a sum, one of which that is not known
+    (`summed`). Of two channels of one sensor the energy counter is taken: it misses nothing between readings.
     """
     given = [channel for channel in channels if channel.is_power]
     names = {(channel.meter, channel.name) for channel in given}
@@ -34,7 +34,7 @@ def choose_primary(channels: Iterable[Channel]) -> Tuple[Channel, ...]:
     for scope in SUM_OF:
         by_sensor: Dict[str, List[Channel]] = {}
         for channel in whole:
-            if channel.scope is scope:
+            if channel.scope is scope and channel.summed:
                 by_sensor.setdefault(channel.sensor, []).append(channel)
         if by_sensor:
             return tuple(_counter_first(same)[0] for same in by_sensor.values())

@@ -5,9 +5,9 @@ from typing import Dict, Sequence, Tuple
 
 from ..meters.base import Channel
 from ..quantities.energy import Energy
-from .integrate import energy_of
+from .integrator.integrate import energy_of
 from .primary import primary_energy
-from .series import Trace
+from .traces.series import Trace
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ cases. The integrator builds those of a single window to hold in 99.
 """
 
 import math
+import operator
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
@@ -43,16 +44,35 @@ class ErrorTerm:
     """One source of error: by how many joules the truth may lie below or above (finite half widths, 95 % at least).
 
     `sensor` names the physical sensor for a correlated term (gain, offset); None makes it independent.
+    `lasts` is for how many seconds the error keeps its sign at most, None for good: over a longer time it averages out,
+    so that its joules grow no further (`over`).
     """
 
     source: str
     below: float
     above: float
     sensor: Optional[str] = None
+    lasts: Optional[float] = None
 
     def __post_init__(self) -> None:
         if not (0 <= self.below < math.inf and 0 <= self.above < math.inf):
             raise ValueError(f"error term '{self.source}' must be finite and not negative: {self.below}, {self.above}")
+
+    def over(self, seconds: float) -> "ErrorTerm":
+        """What is left of the term over a time of `seconds`, for good."""
+        if self.lasts is None:
+            return self
+        share = self.lasts / seconds if seconds > self.lasts else 1.0
+        return replace(self, below=self.below * share, above=self.above * share, lasts=None)
+
+    def scaled(self, factor: float) -> "ErrorTerm":
+        """The term of a stretch `factor` times as long of which no more was seen."""
+        lasts = None if self.lasts is None else self.lasts * factor
+        return replace(self, below=self.below * factor, above=self.above * factor, lasts=lasts)
+
+    def to_json(self) -> Dict[str, Any]:
+        data = {"source": self.source, "below": self.below, "above": self.above, "sensor": self.sensor}
+        return data if self.lasts is None else dict(data, lasts=self.lasts)
 
 
 @dataclass(frozen=True)
@@ -96,16 +116,23 @@ class Energy:
     @property
     def below(self) -> float:
         """Half width downwards in joules (95 %)."""
-        return _half_width(self.errors, "below")
+        return half_width(self.lasting_errors(), "below")
 
     @property
     def above(self) -> float:
         """Half width upwards in joules (95 %)."""
-        return _half_width(self.errors, "above")
+        return half_width(self.lasting_errors(), "above")
+
+    def lasting_errors(self) -> Iterable[ErrorTerm]:
+        """The error terms with what is left over the whole time of those that last for less."""
+        return (e.over(self.seconds) for e in self.errors)
 
     @property
     def low(self) -> Optional[float]:
-        return None if self.joules is None else max(0.0, self.joules - self.below)
+        if self.joules is None:
+            return None
+        # Only a difference of two energies can be below zero, and its bounds may then be so too.
+        return self.joules - self.below if self.joules < 0 else max(0.0, self.joules - self.below)
 
     @property
     def high(self) -> Optional[float]:
@@ -129,7 +156,7 @@ class Energy:
         return replace(
             self,
             joules=self.joules * factor,
-            errors=tuple(replace(e, below=e.below * factor, above=e.above * factor) for e in self.errors),
+            errors=tuple(e.scaled(factor) for e in self.errors),
             seconds=seconds,
             provenance=weakest((self.provenance, provenance)),
         )
@@ -146,9 +173,7 @@ class Energy:
             "coverage": self.coverage,
             "reason": self.reason,
             "partial": self.partial,
-            "errors": [
-                {"source": e.source, "below": e.below, "above": e.above, "sensor": e.sensor} for e in self.errors
-            ],
+            "errors": [e.to_json() for e in self.errors],
         }
 
     @staticmethod
@@ -216,76 +241,23 @@ def _is_nothing(energy: Energy) -> bool:
 
 
 def merge_terms(terms: Iterable[ErrorTerm]) -> Tuple[ErrorTerm, ...]:
-    """Terms of a sum: one by source and sensor, correlated ones added linearly, independent ones in quadrature."""
-    merged: Dict[Tuple[str, Optional[str]], Tuple[float, float]] = {}
+    """Terms of a sum: one by source and sensor, correlated ones added linearly, independent ones in quadrature.
+
+    Of those that last for unlike times the sum lasts for the longest.
+    """
+    merged: Dict[Tuple[str, Optional[str]], ErrorTerm] = {}
     for term in terms:
-        below, above = merged.get((term.source, term.sensor), (0.0, 0.0))
-        if term.sensor is None:
-            merged[term.source, None] = (math.hypot(below, term.below), math.hypot(above, term.above))
-        else:
-            merged[term.source, term.sensor] = (below + term.below, above + term.above)
-    return tuple(ErrorTerm(source, b, a, sensor) for (source, sensor), (b, a) in merged.items())
+        key = (term.source, term.sensor)
+        one = merged.get(key)
+        if one is None:
+            merged[key] = term
+            continue
+        add = math.hypot if term.sensor is None else operator.add
+        lasts = None if one.lasts is None or term.lasts is None else max(one.lasts, term.lasts)
+        merged[key] = ErrorTerm(term.source, add(one.below, term.below), add(one.above, term.above), term.sensor, lasts)
+    return tuple(merged.values())
 
 
-@dataclass(frozen=True)
-class Ratio:
-    """One energy over another, with its interval (95 % at least); `provenance` is the weaker of the two.
-
-    `high` is infinite where the divisor may be nothing.
-    """
-
-    value: float
-    low: float
-    high: float
-    provenance: Provenance
-
-
-def ratio(a: Energy, b: Energy) -> Optional[Ratio]:
-    """a / b, or None where either is missing, a is below zero, b is not above it or the scopes differ.
-
-    An error of a sensor's gain or offset that is in both moves both alike: only the difference of its relative sizes
-    is left, which for a gain on one sensor is nothing. All other terms are independent. Relative errors are combined
-    as logarithms, so that wide bounds (a model's) keep their meaning.
-    """
-    if a.joules is None or b.joules is None or a.joules < 0 or b.joules <= 0 or a.scope is not b.scope:
-        return None
-    provenance = weakest((a.provenance, b.provenance))
-    if a.joules == 0:
-        least = b.joules - b.below
-        high = 0.0 if a.above == 0 else a.above / least if least > 0 else math.inf
-        return Ratio(0.0, 0.0, high, provenance)
-    rest_a, common_a = _by_sensor(a)
-    rest_b, common_b = _by_sensor(b)
-    moves = []
-    for key in common_a.keys() | common_b.keys():
-        up_a, down_a = _logarithms(common_a.get(key, []), a.joules)
-        up_b, down_b = _logarithms(common_b.get(key, []), b.joules)
-        moves.append((up_a - up_b, down_b - down_a) if down_a < math.inf else (math.inf, -math.inf))
-    up_a, down_a = _logarithms(rest_a, a.joules)
-    up_b, down_b = _logarithms(rest_b, b.joules)
-    up = math.hypot(up_a, down_b, *(max(0.0, *move) for move in moves))
-    down = math.hypot(down_a, up_b, *(min(0.0, *move) for move in moves))
-    value = a.joules / b.joules
-    return Ratio(value, value * math.exp(-down), value * math.exp(up), provenance)
-
-
-def _by_sensor(energy: Energy) -> Tuple[List[ErrorTerm], Dict[Tuple[str, str], List[ErrorTerm]]]:
-    """The terms of an energy: those of their own, and a sensor's gain and offset by (source, sensor)."""
-    rest: List[ErrorTerm] = []
-    common: Dict[Tuple[str, str], List[ErrorTerm]] = {}
-    for term in energy.errors:
-        if term.sensor is not None and term.source in ("gain", "offset"):
-            common.setdefault((term.source, term.sensor), []).append(term)
-        else:
-            rest.append(term)
-    return rest, common
-
-
-def _logarithms(errors: List[ErrorTerm], joules: float) -> Tuple[float, float]:
-    """(up, down): the terms' half widths as distances of ln(joules)."""
-    below = _half_width(errors, "below") / joules
-    return math.log1p(_half_width(errors, "above") / joules), -math.log1p(-below) if below < 1 else math.inf
-
-
-def _half_width(errors: Iterable[ErrorTerm], side: str) -> float:
+def half_width(errors: Iterable[ErrorTerm], side: str) -> float:
+    """Of terms together, in joules; side: "below" or "above"."""
     return math.sqrt(sum(getattr(term, side) ** 2 for term in merge_terms(errors)))

@@ -1,8 +1,9 @@
 """Loads whose energy is known exactly, and sensors that show them as real ones do.
 
 A `Load` is a power curve made of straight pieces, so its energy between any two moments is exact. A `Sensor` publishes
-that load at its own update moments (with jitter, delay, gain, offset, noise, quantisation, averaging), and `read`
-polls what was published last, as a recorder would: with uneven reads and failed ones, over a wrap or a reset.
+that load at its own update moments (with jitter, delay, gain, offset, noise, quantisation, averaging, asleep for a part
+of the time), and `read` polls what was published last, as a recorder would: with uneven reads and failed ones, over a
+wrap or a reset.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
-from energytrain.energy.series import Series
+from energytrain.energy.traces.series import Series
 from energytrain.meters.base import Channel
 from energytrain.quantities.energy import Scope
 
@@ -69,6 +70,13 @@ def ramp(start: float, end: float, low: float, high: float, seconds: float = 100
     return Load([-seconds, start, end, seconds], [low, low, high, high], [low, low, high, high])
 
 
+def sine(period: float, phase: float, low: float, high: float, seconds: float = 60.0) -> Load:
+    """Between `low` and `high`, in 32 straight pieces a period."""
+    t = np.arange(-seconds, seconds, period / 32)
+    watts = (low + high) / 2 + (high - low) / 2 * np.sin(2 * np.pi * (t - phase) / period)
+    return Load(t, watts, watts)
+
+
 @dataclass(frozen=True)
 class Sensor:
     """How a sensor departs from the truth; times in seconds. `gain` and `offset` are its actual errors, not bounds."""
@@ -82,7 +90,9 @@ class Sensor:
     offset: float = 0.0
     noise: float = 0.0
     resolution: float = 0.001
-    averaging: Optional[float] = None
+    averaging: Optional[float] = None  # None and 0 show the power of a moment
+    smoothing: float = 0.0  # each update moves the reading by period / smoothing of the way to what it saw
+    observed: float = 1.0  # the part of each update that it looks at, the last one; a mean is made of such parts
     wraps_at: Optional[float] = None
     reset_at: Optional[float] = None
 
@@ -95,7 +105,9 @@ class Sensor:
         if self.quantity == "watts":
             watts = load.power(seen)
             if self.averaging:
-                watts = (load.energy(seen) - load.energy(seen - self.averaging)) / self.averaging
+                watts = self._mean(load, seen)
+            if self.smoothing:
+                watts = self._smoothed(watts)
             watts = watts * (1 + self.gain) + self.offset + self.noise * rng.normal(0, 1, len(u))
             return u, np.round(watts / self.resolution) * self.resolution
         joules = load.energy(seen) * (1 + self.gain) + self.offset * seen
@@ -106,6 +118,19 @@ class Sensor:
         values = np.floor(values / self.resolution) * self.resolution
         return u, values if self.wraps_at is None else values % self.wraps_at
 
+    def _mean(self, load: Load, seen: Array) -> Array:
+        assert self.averaging is not None
+        if self.observed == 1.0:
+            return (load.energy(seen) - load.energy(seen - self.averaging)) / self.averaging
+        awake = self.observed * self.period
+        ends = seen[:, None] - self.period * np.arange(max(round(self.averaging / self.period), 1))
+        return ((load.energy(ends) - load.energy(ends - awake)) / awake).mean(axis=1)
+
+    def _smoothed(self, watts: Array) -> Array:
+        kept = (1 - self.period / self.smoothing) ** np.arange(len(watts))
+        weights = np.append(1.0, np.full(len(watts) - 1, self.period / self.smoothing))
+        return kept * np.cumsum(weights * watts / kept)
+
     def channel(self, **facts: Any) -> Channel:
         """The channel of this sensor as its driver would state it; `facts` add to it or replace."""
         known = dict(
@@ -115,7 +140,9 @@ class Sensor:
             quantity=self.quantity,
             scope=Scope.CHIP,
             resolution=self.resolution,
-            averaging_seconds=self.averaging,
+            averaging_seconds=self.smoothing or self.averaging,
+            smoothing_seconds=self.smoothing,
+            observed_share=self.observed,
             wraps_at=self.wraps_at,
         )
         return Channel(**{**known, **facts})

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from energytrain.energy import clocks
+from energytrain.energy.traces import clocks
 
 
 def test_monotonic_time_is_one_for_all_processes() -> None:
     before = clocks.monotonic_ns()
     told = subprocess.run(
-        [sys.executable, "-c", "from energytrain.energy.clocks import monotonic_ns; print(monotonic_ns())"],
+        [sys.executable, "-c", "from energytrain.energy.traces.clocks import monotonic_ns; print(monotonic_ns())"],
         capture_output=True,
         text=True,
         check=True,
-        cwd=Path(clocks.__file__).parents[2],
+        cwd=Path(__file__).parents[2],
     )
     assert before < int(told.stdout) < clocks.monotonic_ns()
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from energy.simulated import Sensor, constant, levels, ns, read, series_of, square
 
-from energytrain.energy.integrate import energy_of
-from energytrain.energy.series import Series
+from energytrain.energy.integrator.integrate import energy_of
+from energytrain.energy.traces.series import Series
 from energytrain.quantities.energy import Energy, ErrorTerm, Provenance, Scope
 
 WATTS = Sensor("watts", period=0.1)
@@ -78,10 +78,11 @@ def test_gain_and_offset_are_correlated_terms_of_their_sensor() -> None:
 
 
 def test_a_coarse_constant_power_is_off_by_the_same_step_in_every_reading() -> None:
-    for true, shown in ((199.6, 200.0), (200.4, 200.0), (200.9, 200.0)):  # rounded twice, cut off once
-        energy = energy_of(power(np.full(len(T), shown), resolution=1.0), ns(0), ns(10))
+    series = power(np.full(len(T), 200.0), resolution=1.0, update_seconds=0.1, averaging_seconds=0.1, max_watts=200.0)
+    energy = energy_of(series, ns(0), ns(10))
+    for true in (199.6, 200.4, 200.9):  # rounded twice, cut off once
         assert holds(energy, true * 10)
-    assert not holds(energy_of(power(np.full(len(T), 200.0), resolution=1.0), ns(0), ns(10)), 2020.0)
+    assert term(energy, "resolution").above == pytest.approx(10.0) and not holds(energy, 2020.0)
 
 
 @pytest.mark.parametrize("spread", [lambda rng, n: rng.normal(0, 1, n), lambda rng, n: rng.uniform(-1.7, 1.7, n)])
@@ -141,6 +142,14 @@ class TestGapsInPower:
         energies = [energy_of(power(v, update_seconds=0.1), ns(0), ns(10)) for v in (values, one)]
         nine, single = (term(energy, "gap").above for energy in energies)
         assert nine == pytest.approx(3 * 1.487 * single, rel=0.05)
+
+    @pytest.mark.parametrize("garbled", [188.0 * 170.0, -5000.0])
+    def test_a_reading_that_no_load_can_draw_is_a_failed_one(self, garbled: float) -> None:
+        values = np.full(len(T), 200.0)
+        lost = values.copy()
+        values[np.searchsorted(T, 0.0)], lost[np.searchsorted(T, 0.0)] = garbled, np.nan
+        energy, without = (energy_of(power(shown, max_watts=300.0), ns(0), ns(10)) for shown in (values, lost))
+        assert energy == without and energy.joules == pytest.approx(2000.0)
 
 
 class TestOutsideAllReadings:

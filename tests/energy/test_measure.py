@@ -17,13 +17,13 @@ from fakes.nvml_fixture import FakeNvml
 
 import energytrain
 from energytrain.energy import measure as measure_module
-from energytrain.energy import recorder_client, shared_recorder
 from energytrain.energy.measure import Measurement, measure
-from energytrain.energy.shared_recorder import shared
+from energytrain.energy.recorder import shared as shared_recorder
+from energytrain.energy.recorder.shared import shared
 from energytrain.errors import UsageError
 from energytrain.quantities.energy import Energy, Provenance, Scope
 
-ROOT = Path(recorder_client.__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 20.0
 
 

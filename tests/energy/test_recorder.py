@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from fakes.nvml_fixture import FakeNvml
 
-from energytrain.energy import recorder_client
+from energytrain.energy.recorder import client as recorder_client
+from energytrain.energy.recorder.client import Recorder
 from energytrain.energy.recorder.config import RecorderConfig
 from energytrain.energy.recorder.outbox import Outbox
-from energytrain.energy.recorder_client import Recorder
-from energytrain.energy.trace import close_torn, read_trace
+from energytrain.energy.traces.trace import close_torn, read_trace
 from energytrain.meters.catalog import MeterSpec, parse_meter
 
-ROOT = Path(recorder_client.__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 NVML = [MeterSpec("nvml")]
 PATIENCE = 20.0  # seconds; how long a test waits for what must happen before it fails
 
@@ -66,7 +66,7 @@ class Trainer:
 
     HEAD = """
         import json, os, signal, sys, time
-        from energytrain.energy.recorder_client import Recorder
+        from energytrain.energy.recorder.client import Recorder
         from energytrain.meters.catalog import MeterSpec
         def tell(**facts):
             print(json.dumps(facts), flush=True)
@@ -94,7 +94,7 @@ class Trainer:
 def test_it_records_what_the_meter_says(start: Callable[..., Recorder], fake_nvml: FakeNvml) -> None:
     recorder = start()
     assert recorder.failure is None and recorder.alive and recorder.unavailable == []
-    assert [channel.name for channel in recorder.channels] == ["nvml:0"]
+    assert [channel.name for channel in recorder.channels if channel.is_power] == ["nvml:0"]
     assert recorder.wait_sampled(PATIENCE)
     time.sleep(0.3)
     assert recorder.flush(PATIENCE)
@@ -379,7 +379,7 @@ def test_a_full_disk_stops_the_trace_and_not_the_trainer(tmp_path: Path, fake_nv
         recorder.stop()
         tell(exit=recorder._process.returncode)
         """,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (12000, 12000)),
     )
     facts = trainer.facts()
     assert facts["alive"] and facts["flushed"]
@@ -426,7 +426,7 @@ def test_it_loads_neither_torch_nor_what_lies_in_the_users_folder(tmp_path: Path
 
 
 def test_its_modules_load_neither_torch_nor_pandas() -> None:
-    code = "import energytrain.energy.recorder.__main__, energytrain.meters.nvml, sys; print(*sys.modules)"
+    code = "import energytrain.energy.recorder.__main__, energytrain.meters.nvml.meter, sys; print(*sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert not {"torch", "pandas", "scipy"} & set(told.stdout.split())
 
@@ -437,13 +437,13 @@ def test_meters_that_cannot_be_read_are_named(start: Callable[..., Recorder], fa
     no_gpu, no_option = recorder.unavailable
     assert no_gpu["why"] == "there is no GPU '7'." and "GPU-00000000" in str(no_gpu["fix"])
     assert "Did you mean 'gpu'?" in str(no_option["fix"])
-    assert len(recorder.channels) == 1 and recorder.failure is None
+    assert sum(channel.is_power for channel in recorder.channels) == 1 and recorder.failure is None
 
 
 def test_a_gpu_left_out_is_named_beside_the_others(start: Callable[..., Recorder], fake_nvml: FakeNvml) -> None:
     fake_nvml.set(gpus=2, mig__1=1)
     recorder = start()
-    assert [channel.name for channel in recorder.channels] == ["nvml:0"]
+    assert [channel.name for channel in recorder.channels if channel.is_power] == ["nvml:0"]
     assert [entry["meter"] for entry in recorder.unavailable] == ["nvml:1"]
 
 

@@ -14,14 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from energytrain.energy import trace as trace_module
-from energytrain.energy.trace import TraceReader, TraceWriter, close_torn, read_trace
-from energytrain.energy.trace_format import END_OF_STREAM, SCHEMA_VERSION, make_schema
+from energytrain.energy.traces import trace as trace_module
+from energytrain.energy.traces.trace import TraceReader, TraceWriter, close_torn, read_trace
+from energytrain.energy.traces.trace_format import END_OF_STREAM, SCHEMA_VERSION, make_schema
 from energytrain.errors import UsageError
 from energytrain.meters.base import Channel
 from energytrain.quantities.energy import Scope
 
-ROOT = Path(trace_module.__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 GPU = Channel("nvml:0", "nvml", "nvml:GPU-1", "joules", Scope.CHIP, gain_error=0.05, max_watts=700.0)
 RAIL = Channel("ina:VDD_IN", "ina", "ina:0", "watts", Scope.MODULE, update_seconds=0.4)
 
@@ -243,7 +243,7 @@ def test_a_full_disk_leaves_whole_messages(tmp_path: Path) -> None:
     told = run_python(
         """
         import resource, sys
-        from energytrain.energy.trace import TraceWriter
+        from energytrain.energy.traces.trace import TraceWriter
         from energytrain.meters.base import Channel
         from energytrain.quantities.energy import Scope
         resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
@@ -278,7 +278,7 @@ def test_writing_and_reading_load_neither_torch_nor_pandas(tmp_path: Path) -> No
     told = run_python(
         """
         import sys
-        from energytrain.energy.trace import TraceWriter, read_trace
+        from energytrain.energy.traces.trace import TraceWriter, read_trace
         from energytrain.meters.base import Channel
         from energytrain.quantities.energy import Scope
         writer = TraceWriter(sys.argv[1], [Channel("c", "m", "s", "watts", Scope.CHIP)], 1, "h", "b")

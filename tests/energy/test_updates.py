@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from energy.simulated import Load, Sensor, constant, ns, ramp, read, square
 
-from energytrain.energy.updates import Updates, find_updates, on_grid, update_period
+from energytrain.energy.integrator.updates import Updates, find_updates, on_grid, update_period
 
 Arrays = Tuple[np.ndarray, np.ndarray]
 

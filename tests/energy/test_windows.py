@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from energy.simulated import BOOT_NS, Sensor, levels, ns, series_of
 
-from energytrain.energy.series import Series, Trace
+from energytrain.energy.traces.series import Series, Trace
 from energytrain.energy.windows import Window, energies_of, primary_energies
 
 T = np.arange(-3, 13, 0.02)

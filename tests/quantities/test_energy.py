@@ -1,21 +1,20 @@
-"""Energies: missing is never zero, errors add as their kinds do, a ratio cancels what both sides share."""
+"""Energies: missing is never zero, errors add as their kinds do."""
 
 import json
 import math
 from typing import Any, Optional
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from energytrain.quantities.compare import minus, ratio
 from energytrain.quantities.energy import (
     Energy,
     ErrorTerm,
     Provenance,
     Scope,
     merge_terms,
-    ratio,
     total,
     weakest,
 )
@@ -77,6 +76,42 @@ class TestErrorTerms:
         parts = [energy(1e7, gain(w), edge(w)) for w in widths]
         summed = total(parts)
         assert summed.above == pytest.approx(math.hypot(sum(widths), math.sqrt(sum(w * w for w in widths))))
+
+
+class TestTermsThatLast:
+    """One that keeps its sign for 20 s at most: its joules grow up to there and no further."""
+
+    @staticmethod
+    def hidden(below: float, lasts: Optional[float] = 20.0, sensor: Optional[str] = "a") -> ErrorTerm:
+        return ErrorTerm("aliasing", below, 2 * below, sensor, lasts)
+
+    @pytest.mark.parametrize(("seconds", "below"), [(10.0, 40.0), (20.0, 40.0), (80.0, 10.0)])
+    def test_over_a_longer_time_they_average_out(self, seconds: float, below: float) -> None:
+        one = energy(1000, self.hidden(40), seconds=seconds)
+        assert (one.below, one.above) == pytest.approx((below, 2 * below))
+
+    def test_the_time_of_a_sum_is_that_of_all_its_windows(self) -> None:
+        parts = [energy(1000, self.hidden(40), seconds=10.0) for _ in range(8)]
+        assert [total(parts[:count]).below for count in (1, 2, 8)] == pytest.approx([40, 80, 80])
+
+    def test_a_sum_lasts_as_long_as_the_longest(self) -> None:
+        assert merge_terms([self.hidden(3, 20.0), self.hidden(4, 5.0)]) == (self.hidden(7, 20.0),)
+        assert merge_terms([self.hidden(3, 20.0), self.hidden(4, None)]) == (self.hidden(7, None),)
+
+    def test_what_was_not_seen_averages_nothing_out(self) -> None:
+        one = energy(1000, self.hidden(40), seconds=10.0)
+        assert one.scaled(8).below == pytest.approx(8 * one.below)
+
+    def test_in_a_ratio_and_a_difference_they_count_for_the_time_of_their_window(self) -> None:
+        long, fixed = (energy(1000, term, seconds=80.0) for term in (self.hidden(40), self.hidden(10, None)))
+        sure = energy(100, seconds=80.0)
+        assert ratio(long, sure) == ratio(fixed, sure)
+        assert minus(long, sure).below == minus(fixed, sure).below == pytest.approx(10)
+
+    def test_json_keeps_the_time(self) -> None:
+        one = energy(1000, self.hidden(40), gain(5), seconds=80.0)
+        assert Energy.from_json(json.loads(json.dumps(one.to_json()))) == one
+        assert "lasts" not in gain(5).to_json()
 
 
 class TestTotal:
@@ -149,78 +184,6 @@ class TestScaled:
             energy(1).scaled(factor)
         with pytest.raises(ValueError, match="cannot be scaled"):
             Energy.missing("x").scaled(factor)
-
-
-class TestRatio:
-    def test_a_gain_that_both_share_cancels(self) -> None:
-        found = ratio(energy(300, gain(15)), energy(100, gain(5)))
-        assert found is not None
-        assert (found.value, found.provenance) == (3.0, Provenance.MEASURED)
-        assert found.low == pytest.approx(3.0) and found.high == pytest.approx(3.0)
-
-    def test_gains_of_two_sensors_do_not(self) -> None:
-        found = ratio(energy(300, gain(15)), energy(100, gain(5, "b")))
-        assert found is not None
-        assert found.high == pytest.approx(3 * (1 + math.hypot(0.05, 0.05)), rel=0.005)
-        assert found.low == pytest.approx(3 * (1 - math.hypot(0.05, 0.05)), rel=0.005)
-
-    def test_a_gain_that_one_side_holds_only_in_part_cancels_only_in_part(self) -> None:
-        """Two GPUs against one of them: the second one's gain stays, and so does the difference of the first one's."""
-        both = total([energy(100, gain(10)), energy(300, gain(30, "b"), channel="nvml:1")])
-        found = ratio(both, energy(100, gain(10)))
-        assert found is not None
-        left = math.hypot(10 / 100 - 10 / 400, 30 / 400)
-        assert found.high == pytest.approx(4 * (1 + left), rel=0.02)
-
-    def test_offsets_cancel_by_how_alike_they_are(self) -> None:
-        def offset(width: float) -> ErrorTerm:
-            return ErrorTerm("offset", width, width, "a")
-
-        alike = ratio(energy(100, offset(5)), energy(100, offset(5)))
-        unlike = ratio(energy(100, offset(5)), energy(1000, offset(5)))
-        assert alike is not None and unlike is not None
-        assert alike.high == pytest.approx(1.0)
-        assert unlike.high / unlike.value == pytest.approx(1.05 / 1.005)
-
-    def test_other_terms_are_independent(self) -> None:
-        found = ratio(energy(100, edge(3, 0)), energy(100, edge(0, 4)))
-        assert found is not None
-        assert found.high == 1.0 and found.low == pytest.approx(1 - math.hypot(0.03, 0.04), rel=0.002)
-
-    def test_a_models_wide_bounds_stay_sensible(self) -> None:
-        wide = energy(100, ErrorTerm("model", 50, 100), provenance=Provenance.MODELLED)
-        found = ratio(wide, energy(100))
-        assert found is not None
-        assert found.low == pytest.approx(0.5) and found.high == pytest.approx(2.0)
-        assert found.provenance is Provenance.MODELLED
-        both = ratio(wide, wide)
-        assert both is not None and both.low == pytest.approx(1 / both.high)
-
-    def test_what_may_be_nothing_bounds_no_ratio(self) -> None:
-        found = ratio(energy(100), energy(10, edge(12)))
-        assert found is not None and found.high == math.inf and found.low > 0
-        empty = ratio(energy(0, edge(0, 5)), energy(100))
-        assert empty is not None and (empty.value, empty.low, empty.high) == (0.0, 0.0, 0.05)
-
-    def test_there_is_none_of_what_cannot_be_divided(self) -> None:
-        assert ratio(Energy.missing("x"), energy(1)) is None
-        assert ratio(energy(1), Energy.missing("x")) is None
-        assert ratio(energy(1), energy(0)) is None
-        assert ratio(energy(-1), energy(1)) is None
-        assert ratio(energy(1), energy(1, scope=Scope.WALL)) is None
-
-    def test_its_interval_holds_the_true_ratio(self) -> None:
-        rng = np.random.default_rng(0)
-        held = 0
-        for _ in range(2000):
-            shared, first, second = rng.normal(0, 1 / 1.96, 3)
-            true_a, true_b = 300.0, 100.0
-            a = energy(true_a * (1 + 0.1 * shared) + 9 * first, gain(30), edge(9))
-            b = energy(true_b * (1 + 0.1 * shared) + 4 * second, gain(10), edge(4))
-            found = ratio(a, b)
-            assert found is not None
-            held += found.low <= true_a / true_b <= found.high
-        assert 0.93 <= held / 2000 <= 0.97
 
 
 def test_the_order_of_provenances() -> None:

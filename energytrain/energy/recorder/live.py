@@ -11,7 +11,9 @@ from ...meters.base import Channel, Reading
 
 INTERVALS_KEPT = 64
 INTERVALS_NEEDED = 8
-BRIDGED_NS = 1_000_000_000  # a longer gap in power readings is not guessed over
+# A longer gap in power readings is not guessed over: so long, or so many times the shortest one seen.
+BRIDGED_NS = 1_000_000_000
+BRIDGED_READS = 3
 
 
 class LiveChannel:
@@ -25,6 +27,7 @@ class LiveChannel:
         self._error: Optional[str] = None
         self._partial = False
         self._time = 0
+        self._shortest = 0
         self._value: Optional[float] = None
         self._shown_time = 0
         self._shown_joules = 0.0
@@ -54,7 +57,9 @@ class LiveChannel:
         seconds = (t - self._time) * 1e-9
         if self.channel.quantity == "watts":
             self._watts = value
-            if t - self._time > BRIDGED_NS:
+            apart = t - self._time
+            self._shortest = min(self._shortest or apart, apart)
+            if apart > max(BRIDGED_NS, BRIDGED_READS * self._shortest):
                 self._partial = True
             else:
                 self._joules += (value + last) / 2 * seconds

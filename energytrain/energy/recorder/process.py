@@ -15,8 +15,8 @@ from typing import Any, Dict, List, Optional, Tuple
 from ...errors import EnergytrainError
 from ...meters.base import Channel, Meter, conditions_of, left_out
 from ...meters.catalog import open_meter
-from .. import clocks
-from ..trace import TraceWriter
+from ..traces import clocks
+from ..traces.trace import TraceWriter
 from .config import RecorderConfig
 from .live import LiveChannel, finite
 from .outbox import Outbox

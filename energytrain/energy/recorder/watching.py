@@ -5,7 +5,7 @@ import threading
 import time
 from typing import Callable, Optional
 
-from ..trace import TraceWriter
+from ..traces.trace import TraceWriter
 
 LOOK_SECONDS = 1.0
 GRACE_SECONDS = 2.0

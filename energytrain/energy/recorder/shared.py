@@ -15,10 +15,10 @@ import weakref
 from pathlib import Path
 from typing import Dict, Optional, Sequence
 
-from ..meters.catalog import MeterSpec
-from .recorder_client import Recorder
-from .series import Trace
-from .trace import TraceReader
+from ...meters.catalog import MeterSpec
+from ..traces.series import Trace
+from ..traces.trace import TraceReader
+from .client import Recorder
 
 IDLE_SECONDS = 60.0
 UPDATES_AFTER_EDGE = 2
@@ -155,4 +155,5 @@ def _forget() -> None:
     _shared = SharedRecorder()
 
 
-os.register_at_fork(after_in_child=_forget)
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_forget)

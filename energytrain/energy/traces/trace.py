@@ -19,8 +19,8 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 import numpy as np
 import pyarrow as pa
 
-from ..errors import UsageError
-from ..meters.base import Channel
+from ...errors import UsageError
+from ...meters.base import Channel
 from .clocks import anchor
 from .series import Array, Series, Trace
 from .trace_format import (

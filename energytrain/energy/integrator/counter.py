@@ -5,10 +5,10 @@ from typing import Optional, Tuple
 
 import numpy as np
 
-from ..meters.base import Channel
+from ...meters.base import Channel
+from ..traces.series import Array
 from .curve import Curve, Limits, Stretch, Timing, stretch
 from .moments import moments_of
-from .series import Array
 from .updates import Updates, find_updates, update_period
 
 PLAUSIBLE = 1.25  # times the most the load can draw: what a counter may show from one read to the next
@@ -34,7 +34,7 @@ def counter_stretch(
     curve = _curve(updates, moments, np.isin(updates.late, t[broken]), channel.resolution)
     if len(curve.t) < 2:
         return None
-    part = stretch(curve, start, end, limits, max(timing.early, timing.own))
+    part = stretch(curve, start, end, limits, timing)
     return replace(part, gap_seconds=part.gap_seconds + _edges_in_gaps(t, start, end, 2 * updates.reach)), timing
 
 

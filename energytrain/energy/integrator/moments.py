@@ -4,13 +4,13 @@ from typing import Tuple
 
 import numpy as np
 
+from ..traces.series import Array
 from .curve import Timing
-from .series import Array
 from .updates import Updates, on_grid
 
 BLOCK = 128  # updates on either side of an edge that its grid is fitted to
 STEADY = 0.01  # of a period: how steady the updates of a sensor are taken to be at best
-LAG = 0.25  # of a period: how much older than its update a reading may be
+LAG, LAG_SECONDS = 0.25, 0.025  # of a period, and at least: how much older than its update a reading may be
 RESOLVING = 1.1  # reads must come more often than updates by this factor to tell one update from the next
 
 
@@ -43,4 +43,4 @@ def moments_of(updates: Updates, edges: Tuple[float, float]) -> Tuple[Array, Tim
 def lag_of(updates: Updates) -> float:
     """How much older than thought a reading may be: the sensor's own delay, and a period that had to be guessed."""
     period = updates.period
-    return LAG * period.longest + (period.longest - period.seconds) / 2
+    return max(LAG * period.longest, LAG_SECONDS) + (period.longest - period.seconds) / 2

@@ -15,7 +15,7 @@ from typing import Tuple
 
 import numpy as np
 
-from .series import Array
+from ..traces.series import Array
 
 Sides = Tuple[float, float]  # half widths (below, above), in joules
 
@@ -78,7 +78,8 @@ class Stretch:
     """The energy between two moments, and what bounds it.
 
     edge: what is not known around the two moments; gap: what lies in gaps or outside all readings;
-    gap_seconds: how much of the time no reading backs; noise: what reading now and then may have missed (99 %).
+    gap_seconds: how much of the time no reading backs; noise: what reading now and then may have missed (99 %);
+    beat: what it missed of jumps in step with the sensor, which it meets at the same part of an update each time.
     start_watts, end_watts: the range of the power around either moment.
     """
 
@@ -89,12 +90,13 @@ class Stretch:
     noise: float
     start_watts: Tuple[float, float]
     end_watts: Tuple[float, float]
+    beat: float = 0.0
 
 
-def stretch(curve: Curve, start: float, end: float, limits: Limits, shift: float, noise: float = 0.0) -> Stretch:
+def stretch(curve: Curve, start: float, end: float, limits: Limits, timing: Timing, noise: float = 0.0) -> Stretch:
     """The energy of a curve from `start` to `end` (start < end); outside all knots the nearest mean power holds.
 
-    shift: by how many seconds the knots may be early or late.
+    timing: by how many seconds the knots may be off.
     """
     watts = curve.watts
     limits = replace(limits, seen=_seen(curve, watts))
@@ -106,12 +108,12 @@ def stretch(curve: Curve, start: float, end: float, limits: Limits, shift: float
     bends = _bend(curve, watts, start), _bend(curve, watts, end)
     return Stretch(
         joules=float(inside @ watts) + before * float(watts[0]) + after * float(watts[-1]) + bends[1] - bends[0],
-        edge=_edges(curve, watts, (start, end), bends, limits, shift),
+        edge=_edges(curve, watts, (start, end), bends, limits, timing),
         gap=gap_sides(level, unknown, limits),
         gap_seconds=unbacked(unknown, curve.reach),
         noise=noise,
-        start_watts=_around(curve, watts, start),
-        end_watts=_around(curve, watts, end),
+        start_watts=_around(curve, watts, start, timing.late),
+        end_watts=_around(curve, watts, end, timing.late),
     )
 
 
@@ -145,9 +147,11 @@ def _segment(curve: Curve, moment: float) -> int:
     return min(max(found, 0), len(curve.t) - 2)
 
 
-def _around(curve: Curve, watts: Array, moment: float) -> Tuple[float, float]:
+def _around(curve: Curve, watts: Array, moment: float, reach: float) -> Tuple[float, float]:
+    """The range of the mean powers within `reach` of a moment, those of its segment and its neighbours at least."""
     segment = _segment(curve, moment)
-    near = slice(max(segment - 1, 0), segment + 2)
+    first, last = np.searchsorted(curve.t, [moment - reach, moment + reach])
+    near = slice(max(min(segment, int(first)) - 1, 0), max(segment + 2, int(last)))
     known = watts[near][curve.known[near]]
     known = known if len(known) else watts[near]
     return float(known.min()), float(known.max())
@@ -171,7 +175,7 @@ def _bend(curve: Curve, watts: Array, moment: float) -> float:
 
 
 def _edges(
-    curve: Curve, watts: Array, edges: Tuple[float, float], bends: Tuple[float, float], limits: Limits, shift: float
+    curve: Curve, watts: Array, edges: Tuple[float, float], bends: Tuple[float, float], limits: Limits, timing: Timing
 ) -> Sides:
     """How much less or more the energy may be for what happened around the two edges.
 
@@ -184,11 +188,22 @@ def _edges(
         return max(less + moved, 0.0), max(more - moved, 0.0)
     sides = []
     for edge, bend in zip(edges, bends):
-        cases = [_at(curve, watts, at, limits) for at in (edge - shift, edge, edge + shift)]
+        cases = [_at(curve, watts, at, limits) for at in _moments(curve, edge, timing)]
         less, more = max(less for less, _ in cases), max(more for _, more in cases)
         sides.append((max(less + bend, 0.0), max(more - bend, 0.0)))
     (less_before, more_before), (less_after, more_after) = sides
     return less_after + more_before, more_after + less_before
+
+
+def _moments(curve: Curve, edge: float, timing: Timing) -> Array:
+    """Where on the curve an edge may lie: the ends of that range, the edge, and the middles of segments in between.
+
+    A sensor that shows what is older than thought has its knots late, so that the edge lies later on its curve.
+    """
+    first, last = edge - max(timing.early, timing.own), edge + max(timing.late, timing.own)
+    a, b = _segment(curve, first), _segment(curve, last)
+    middles = (curve.t[a : b + 1] + curve.t[a + 1 : b + 2]) / 2
+    return np.concatenate([[first, edge, last], middles[(middles > first) & (middles < last)]])
 
 
 def _at(curve: Curve, watts: Array, moment: float, limits: Limits) -> Sides:

@@ -10,13 +10,15 @@ from typing import Tuple
 
 import numpy as np
 
+from ..traces.series import Array
 from .curve import UNIFORM_99, Limits, Sides, Stretch, gap_sides, unbacked
-from .series import Array
-from .updates import Period, Updates
+from .moments import LAG_SECONDS
+from .updates import Period, Updates, median
 
 BIG_JUMP = 0.2  # of the range of the readings: a change of the load
 NOISE_SPAN, NOISE_JUMP = 2.5, 5.0  # the range of noise, and what it never jumps by, in its usual differences
 IRREGULAR = 0.6  # of an update period: a load whose jumps stray further from an even beat keeps no step
+RHYTHM = 3.0  # jumps in a row, from which on they are a rhythm and not a chance
 IN_STEP = 1.03  # a little over all jumps missed the same way
 NOISE_99 = 2.576 * 2.0**0.5  # 99 % half width of a sum of noise, in halves of the differences between its values
 
@@ -71,13 +73,15 @@ def power_stretch(curve: PowerCurve, start: float, end: float, limits: Limits) -
     gaps = touched & ~curve.known
     seconds = np.append(inside[gaps], [before, after])
     level = np.append(mean[gaps], [watts[0], watts[-1]])
+    noise, beat = _sampling(curve, touched & curve.known)
     joules = float(inside[touched] @ mean[touched]) + before * float(watts[0]) + after * float(watts[-1])
     return Stretch(
         joules=joules,
         edge=_between_updates(joules, end - start, curve.period.longest, limits),
         gap=gap_sides(level, seconds, limits),
         gap_seconds=unbacked(seconds, curve.reach),
-        noise=_sampling(curve, touched & curve.known),
+        noise=noise,
+        beat=beat,
         start_watts=around(curve, start),
         end_watts=around(curve, end),
     )
@@ -92,14 +96,14 @@ def _between_updates(joules: float, seconds: float, period: float, limits: Limit
 
 def around(curve: PowerCurve, moment: float) -> Tuple[float, float]:
     """The range of the power near a moment."""
-    reach = 1.5 * curve.period.longest
+    reach = 1.5 * max(curve.period.longest, LAG_SECONDS)
     first, last = np.searchsorted(curve.t, [moment - reach, moment + reach])
     near = curve.watts[max(int(first) - 1, 0) : int(last) + 1]
     return float(near.min()), float(near.max())
 
 
-def _sampling(curve: PowerCurve, seen: Array) -> float:
-    """99 % half width of the energy that jumps between readings may have moved.
+def _sampling(curve: PowerCurve, seen: Array) -> Tuple[float, float]:
+    """99 % half widths of the energy that jumps between readings may have moved: (at random, all the same way).
 
     Small differences from reading to reading are the readings' own noise. Jumps of the load average out where their
     moments are random. Those of a load that keeps in step with the sensor do not: all are missed by the same part of
@@ -107,7 +111,7 @@ def _sampling(curve: PowerCurve, seen: Array) -> float:
     """
     jump = np.where(seen, np.diff(curve.watts), 0.0)
     if not jump.any():
-        return 0.0
+        return 0.0, 0.0
     between = np.maximum(np.diff(curve.t), curve.period.longest)
     each = np.abs(jump) * np.hypot(between, 2 * curve.blur) / 2
     big = np.abs(jump) > _load_jump(curve)
@@ -115,7 +119,8 @@ def _sampling(curve: PowerCurve, seen: Array) -> float:
     row = max(_in_a_row(middle[big & (way * jump > 0)], curve.period) for way in (1, -1))
     missed = UNIFORM_99 * float(np.sqrt(row * np.sum(each[big] ** 2)))
     missed = min(missed, IN_STEP * float(each[big].sum()) + float(each.max()) / 4)
-    return float(np.hypot(missed, NOISE_99 * np.sqrt(np.sum(each[~big] ** 2))))
+    noise = NOISE_99 * float(np.sqrt(np.sum(each[~big] ** 2)))
+    return (noise, missed) if row >= RHYTHM else (float(np.hypot(missed, noise)), 0.0)
 
 
 def _load_jump(curve: PowerCurve) -> float:
@@ -125,7 +130,7 @@ def _load_jump(curve: PowerCurve) -> float:
     """
     span = float(curve.watts.max() - curve.watts.min())
     changes = np.abs(np.diff(curve.watts))
-    usual = float(np.median(changes[changes > 0]))
+    usual = median(changes[changes > 0])
     return max(BIG_JUMP * span, NOISE_JUMP * usual) if span > NOISE_SPAN * usual else BIG_JUMP * span
 
 

@@ -14,14 +14,14 @@ import weakref
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from ..meters.base import Channel
-from ..meters.catalog import MeterSpec
-from .recorder.config import DEFAULT_HZ, RecorderConfig
+from ...meters.base import Channel
+from ...meters.catalog import MeterSpec, located, unmetered_system
+from .config import DEFAULT_HZ, RecorderConfig
 
 STOP_WAIT_SECONDS = 5.0
 POLL_SECONDS = 0.05
 _running: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
-_PACKAGE_PARENT = Path(__file__).resolve().parents[2]
+_PACKAGE_PARENT = Path(__file__).resolve().parents[3]
 
 
 class Recorder:
@@ -64,8 +64,12 @@ class Recorder:
 
         Where it cannot start, or is not ready in `wait_seconds`, the returned recorder has a `failure` and no channels.
         """
+        unmetered = unmetered_system()
+        if unmetered is not None:
+            return cls.broken(str(unmetered))
         recorder = cls(Path(os.path.abspath(trace)))
-        recorder._launch(RecorderConfig(recorder.trace, attempt, tuple(meters), hz, os.getpid()), wait_seconds)
+        found = tuple(located(meter) for meter in meters)
+        recorder._launch(RecorderConfig(recorder.trace, attempt, found, hz, os.getpid()), wait_seconds)
         return recorder
 
     @classmethod
@@ -276,4 +280,5 @@ def _disown_all() -> None:
         recorder._disown()
 
 
-os.register_at_fork(after_in_child=_disown_all)
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_disown_all)

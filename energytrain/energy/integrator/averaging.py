@@ -12,9 +12,9 @@ from typing import Tuple
 
 import numpy as np
 
-from .curve import UNIFORM_99, Curve, Limits, Stretch, gap_sides, stretch, unbacked
+from ..traces.series import Array
+from .curve import UNIFORM_99, Curve, Limits, Stretch, Timing, gap_sides, stretch, unbacked
 from .power import PowerCurve
-from .series import Array
 from .updates import Updates
 
 UNSEEN_SWING = 0.6  # of the mean power of a span, either way
@@ -25,17 +25,15 @@ NOISE_99 = 3.0  # 99 % half width of what the readings' noise adds to an edge, i
 SPAN_ERROR = 0.02  # of the span: how far it may be from what the channel says
 
 
-def held_stretch(
-    updates: Updates, moments: Array, blur: float, start: float, end: float, limits: Limits, shift: float
-) -> Stretch:
+def held_stretch(updates: Updates, moments: Array, timing: Timing, start: float, end: float, limits: Limits) -> Stretch:
     """The energy of a window, from a sensor that averages over exactly its update period.
 
-    moments: when the updates came; blur: by how many seconds each may be wrong.
+    moments: when the updates came; timing: by how many seconds they may be wrong.
     """
     curve = held_curve(updates, moments)
     jumps = np.diff(updates.values)[(moments[1:] > start) & (moments[1:] < end)]
-    noise = UNIFORM_99 * blur * float(np.sqrt(np.sum(jumps**2)))
-    return stretch(curve, start, end, limits, shift, noise)
+    noise = UNIFORM_99 * timing.own * float(np.sqrt(np.sum(jumps**2)))
+    return stretch(curve, start, end, limits, timing, noise)
 
 
 def held_curve(updates: Updates, moments: Array) -> Curve:

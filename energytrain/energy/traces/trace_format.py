@@ -1,6 +1,5 @@
 """The bytes of a trace: its Arrow schema and metadata, where its whole messages end, and who may write it."""
 
-import fcntl
 import io
 import json
 import struct
@@ -12,9 +11,15 @@ from typing import Any, Dict, Iterable, Mapping, Optional, Sequence, Tuple
 import numpy as np
 import pyarrow as pa
 
-from ..errors import UsageError
-from ..meters.base import Channel
+from ...errors import UsageError
+from ...meters.base import Channel
 from .series import Array
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # Windows, where traces are read and none is written
+    fcntl = None
 
 SCHEMA_VERSION = 1
 METADATA_KEY = b"energytrain"
@@ -123,7 +128,12 @@ def damaged(path: Path, why: str) -> UsageError:
 
 
 def lock_file(fd: int, wait_seconds: float = 0.0) -> bool:
-    """Takes the file's advisory lock, which ends with the process; True also where the file system has no locks."""
+    """Takes the file's advisory lock, which ends with the process; True also where the file system has no locks.
+
+    Elsewhere than on POSIX systems nobody records, and there is nobody to lock out.
+    """
+    if fcntl is None:
+        return True
     give_up = time.monotonic() + wait_seconds
     while True:
         try:

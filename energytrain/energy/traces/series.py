@@ -5,7 +5,7 @@ from typing import Any, Dict, Tuple
 
 import numpy as np
 
-from ..meters.base import Channel
+from ...meters.base import Channel
 
 # numpy's own generic array types differ between the oldest and the newest supported release.
 Array = Any

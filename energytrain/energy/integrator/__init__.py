@@ -1,0 +1,1 @@
+"""From readings to joules and their bounds: pure functions on arrays."""

@@ -1,0 +1,1 @@
+"""What a sensor is like, found out by looking at it."""

@@ -1,0 +1,247 @@
+"""What a sensor really does, from its readings: how often it updates, what its meter usually shows, what reading costs.
+
+A driver states what its hardware documents; this finds out the rest. `probe_updates` is a pure function of a series;
+the other two record for a few seconds and keep nothing. What a reading averages over: probe_averaging.py.
+"""
+
+import math
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ...errors import MeterUnavailable
+from ...meters.base import Channel, Meter, Reading
+from ...meters.catalog import MeterSpec, open_meter
+from ..integrator.integrate import energy_of
+from ..integrator.updates import find_updates, on_grid, update_period, usual_interval
+from ..primary import choose_primary
+from ..recorder.client import Recorder
+from ..traces.series import Array, Series
+from ..traces.trace import read_trace
+
+CHANGES_NEEDED = 3
+TELLING = 1.5  # read intervals: an update period shorter than that is not told from one that is shorter still
+NEAR = (0.5, 1.5)  # update periods: spans between changes that are one update long
+UNEVEN = 0.2  # of a period: spans between changes that scatter by more follow the load and not the sensor
+
+PAIRS = 5  # quiet and busy stretches in turn, with one more quiet one at the end
+PAIRS_NEEDED = 3
+# 97.5 % quantiles of Student's t by degrees of freedom.
+STUDENT = {2: 4.303, 3: 3.182, 4: 2.776}
+EDGE_SECONDS = 0.25  # a counter's next step is waited for at the edges of a stretch, but not longer
+SPARSE_READS = 4  # of a power reading in a quiet stretch
+
+
+@dataclass(frozen=True)
+class Probed:
+    """How often a value changed.
+
+    update_seconds: seconds between updates, None where the readings do not tell.
+    error_seconds: half width (95 %) of that. at_most: reads were too seldom to see more frequent updates.
+    even: whether the updates keep an even grid. updates: how many were seen.
+    """
+
+    update_seconds: Optional[float]
+    error_seconds: Optional[float] = None
+    at_most: bool = False
+    even: bool = False
+    updates: int = 0
+
+
+@dataclass(frozen=True)
+class ProbedChannel:
+    """What a channel showed in a short recording.
+
+    update_seconds: seconds between updates, None where the readings do not tell; watts: mean power, None where there is
+    none to tell; samples: reads in all; failed: those of them that failed; at_most: it may update more often than that.
+    """
+
+    channel: Channel
+    update_seconds: Optional[float]
+    watts: Optional[float]
+    samples: int
+    failed: int
+    at_most: bool = False
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What observing costs at a rate.
+
+    cpu_share: share of one core that reading used; read_seconds: how long one read usually takes.
+    added_watts: (low, high), 95 %, of what fast reading adds to the meter's own power; None where it cannot be told.
+    Where both are below zero the sensor shows less when it is read fast: a counter that loses by being read.
+    """
+
+    cpu_share: float
+    read_seconds: float
+    added_watts: Optional[Tuple[float, float]]
+
+
+def probe_updates(series: Series) -> Probed:
+    """The update period of a series as its values show it, whatever its channel says."""
+    good = np.isfinite(series.values) & np.append(True, np.diff(series.t) > 0)[: len(series.t)]
+    t, values = (series.t[good] - series.t[:1]) * 1e-9, series.values[good]
+    changes = int(np.count_nonzero(np.diff(values))) if len(values) else 0
+    if changes < CHANGES_NEEDED:
+        return Probed(None, updates=changes)
+    resolution, poll = series.channel.resolution, usual_interval(t)
+    period = update_period(t, values, None, resolution)
+    if period.longest > period.seconds:  # a load that jumps between levels shows its own rhythm
+        return Probed(None, updates=changes)
+    updates = find_updates(t, values, None, resolution)
+    seen = ~updates.after_gap & np.isfinite(updates.early)
+    early, late = updates.early[seen], updates.late[seen]
+    if period.seconds <= TELLING * poll:
+        return Probed(period.seconds, None, at_most=True, updates=changes)
+    grid = on_grid(early, late, period.seconds)
+    if grid is not None:
+        number = np.round((grid[0] - grid[0][0]) / period.seconds)
+        seconds = float(np.polyfit(number, grid[0], 1)[0])
+        return Probed(seconds, 2 * updates.blur / float(number[-1]), even=True, updates=changes)
+    spans = np.diff((early + late) / 2) / period.seconds
+    near = spans[(spans > NEAR[0]) & (spans < NEAR[1])] * period.seconds
+    if len(near) < CHANGES_NEEDED or float(np.std(near)) > UNEVEN * period.seconds:
+        return Probed(None, updates=changes)
+    error = 1.96 * float(np.std(near)) / math.sqrt(len(near))
+    return Probed(period.seconds, error, updates=changes)
+
+
+def probe_meters(specs: Sequence[MeterSpec], seconds: float = 2.0, hz: float = 200.0) -> List[ProbedChannel]:
+    """Reads the meters for `seconds`, at `hz` or four times an update, in a process of their own.
+
+    One entry for each power channel; meters that cannot be opened have none. MeterUnavailable where nothing can be
+    recorded at all.
+    """
+    with tempfile.TemporaryDirectory(prefix="energytrain-probe-") as folder:
+        recorder = Recorder.start(Path(folder) / "probe.arrows", specs, hz)
+        recorder.wait_sampled()
+        if recorder.channels:
+            time.sleep(seconds)
+        recorder.stop()
+        if recorder.failure is not None and not recorder.trace.exists():
+            raise MeterUnavailable(f"the meters cannot be probed: {recorder.failure}", "See that there is disk space.")
+        return [_probed(series) for series in read_trace(recorder.trace).metered.values()]
+
+
+def _probed(series: Series) -> ProbedChannel:
+    updates = probe_updates(series)
+    good = series.t[np.isfinite(series.values)]
+    energy = energy_of(series, int(good[0]), int(good[-1])) if len(good) > 1 else None
+    return ProbedChannel(
+        channel=series.channel,
+        update_seconds=updates.update_seconds,
+        watts=None if energy is None else energy.watts,
+        samples=len(series.t),
+        failed=len(series.t) - len(good),
+        at_most=updates.at_most,
+    )
+
+
+def observing_cost(spec: MeterSpec, seconds: float = 10.0, hz: float = 100.0) -> Cost:
+    """What reading one meter `hz` times a second costs, from about `seconds` of quiet and busy stretches in turn.
+
+    In a quiet stretch a counter is read at the edges only, a power a few times. The added watts are of what the meter
+    shows as its total. MeterUnavailable, with the reason, where it cannot be opened.
+    """
+    meter = open_meter(spec)
+    try:
+        length = max(seconds / (2 * PAIRS + 1), 2 / hz)
+        parts: List[_Stretch] = []
+        edge = _edge(meter)
+        for number in range(2 * PAIRS + 1):
+            parts.append(_stretch(meter, length, hz if number % 2 else 0.0, edge))
+            edge = parts[-1].edge
+    finally:
+        meter.close()
+    busy = parts[1::2]
+    wall = sum(part.seconds for part in busy)
+    return Cost(
+        cpu_share=sum(part.cpu_seconds for part in busy) / wall,
+        read_seconds=float(np.median(np.concatenate([part.took for part in busy]))),
+        added_watts=_added(meter, length, [part.watts for part in parts]),
+    )
+
+
+class _Stretch(NamedTuple):
+    """watts: mean total power, nan where it cannot be told; took: seconds of each read; edge: at its end."""
+
+    seconds: float
+    cpu_seconds: float
+    took: Array
+    watts: float
+    edge: "_Edge"
+
+
+class _Edge(NamedTuple):
+    """What every channel showed, and when, in seconds."""
+
+    moments: List[float]
+    values: List[float]
+
+
+def _stretch(meter: Meter, length: float, hz: float, before: _Edge) -> _Stretch:
+    """Reads for `length` seconds at `hz`; 0 Hz reads as seldom as it can."""
+    primary = choose_primary(meter.channels)
+    indices = [i for i, channel in enumerate(meter.channels) if channel in primary]
+    settled = max((channel.averaging_seconds or 0.0 for channel in primary), default=0.0)
+    interval = 1.0 / hz if hz else length / SPARSE_READS
+    sparse = not hz and all(meter.channels[i].quantity == "joules" for i in indices)
+    begin, cpu = time.monotonic(), time.thread_time()
+    values, took = [], []
+    due = begin + interval
+    while due <= begin + length:
+        time.sleep(max(0.0, due - time.monotonic()))
+        if not sparse:
+            start = time.monotonic()
+            row = _numbers(meter.read())
+            took.append(time.monotonic() - start)
+            if start >= begin + settled:  # before that a reading averages over the stretch before as well
+                values.append(row)
+        due = max(due + interval, time.monotonic())  # reads that were missed are not made up for
+    cpu = time.thread_time() - cpu
+    ended = time.monotonic() - begin
+    after = _edge(meter)
+    watts = 0.0
+    for i in indices:
+        if meter.channels[i].quantity == "joules":
+            grown, apart = after.values[i] - before.values[i], after.moments[i] - before.moments[i]
+            watts += grown / apart if grown > 0 else math.nan
+        else:
+            watts += float(np.mean([row[i] for row in values])) if values else math.nan
+    return _Stretch(ended, cpu, np.asarray(took), watts if indices else math.nan, after)
+
+
+def _edge(meter: Meter) -> _Edge:
+    """The next step of each counter, where one comes soon; the other channels as they are."""
+    first = _numbers(meter.read())
+    begin = time.monotonic()
+    edge = _Edge([begin] * len(first), list(first))
+    waiting = {i for i, channel in enumerate(meter.channels) if channel.quantity == "joules"}
+    while waiting and time.monotonic() < begin + EDGE_SECONDS:
+        time.sleep(0.001)
+        now = _numbers(meter.read())
+        for i in [i for i in waiting if now[i] != first[i]]:
+            edge.moments[i], edge.values[i] = time.monotonic(), now[i]
+            waiting.discard(i)
+    return edge
+
+
+def _numbers(readings: Sequence[Reading]) -> List[float]:
+    return [math.nan if reading.value is None else reading.value for reading in readings]
+
+
+def _added(meter: Meter, length: float, watts: Sequence[float]) -> Optional[Tuple[float, float]]:
+    """95 % interval of what the busy stretches, every second one, show more than the quiet ones around them."""
+    primary = choose_primary(meter.channels)
+    more = np.asarray(watts[1::2]) - (np.asarray(watts[:-1:2]) + np.asarray(watts[2::2])) / 2
+    more = more[np.isfinite(more)]
+    if len(more) < PAIRS_NEEDED:
+        return None
+    steps = sum(one.resolution / length if one.quantity == "joules" else one.resolution for one in primary)
+    half = STUDENT[len(more) - 1] * float(np.std(more, ddof=1)) / math.sqrt(len(more)) + steps
+    return float(np.mean(more)) - half, float(np.mean(more)) + half
