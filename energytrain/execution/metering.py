@@ -7,12 +7,12 @@ A meter that cannot be used never stops training. It is reported with its reason
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from ..devices.setup import Setup
 from ..energy.primary import choose_primary
-from ..energy.recorder_client import Recorder
-from ..meters.catalog import METERS, MeterSpec, parse_meter
+from ..energy.recorder.client import Recorder
+from ..meters.catalog import MeterSpec, first_that_opens, parse_meter, usual_meters
 from ..runs.spec import RunSpec
 
 
@@ -26,10 +26,11 @@ def meters_of(spec: RunSpec, setup: Setup, here: bool) -> Tuple[List[MeterSpec],
     if spec.meters != ("auto",):
         asked = [parse_meter(text) for text in spec.meters]
         return asked, [meter.name for meter in asked]
-    required = [parse_meter(text) for text in setup.meters_required] if here else []
-    names = {meter.name for meter in required}
-    others = [MeterSpec(name, {}) for name in METERS if name not in names]
-    return required + others, sorted(names)
+    choices = [[parse_meter(text) for text in choice] for choice in setup.meters_required] if here else []
+    required = [meter for choice in choices for meter in first_that_opens(choice)]
+    tried = {meter.name for choice in choices for meter in choice}
+    others = [meter for meter in usual_meters() if meter.name not in tried]
+    return required + others, sorted({meter.name for meter in required})
 
 
 @dataclass
@@ -53,12 +54,26 @@ class Metering:
             dict(row, declared=str(row["meter"]).partition(":")[0] in declared) for row in recorder.unavailable
         ]
         if not recorder.channels:
+            if recorder.failure is not None:
+                gone = {"why": recorder.failure, "fix": None}
+                unavailable += [dict(gone, meter=str(meter), declared=meter.name in declared) for meter in meters]
             recorder.stop()
             trace.unlink(missing_ok=True)
             return Metering(None, (), unavailable, declared)
         covering = [channel for channel in recorder.channels if channel.meter in declared]
         primary = tuple(channel.name for channel in choose_primary(covering))
         return Metering(recorder, primary, unavailable, declared)
+
+    @property
+    def pid(self) -> Optional[int]:
+        """The recorder's process."""
+        return None if self.recorder is None else self.recorder.pid
+
+    @property
+    def primary_sensors(self) -> Set[str]:
+        """The sensors of the primary channels."""
+        channels = () if self.recorder is None else self.recorder.channels
+        return {channel.sensor for channel in channels if channel.name in self.primary}
 
     def live(self) -> Tuple[Optional[float], Optional[float]]:
         """Watts now and joules since the recorder began, over the primary channels; None where unknown."""
@@ -69,16 +84,21 @@ class Metering:
         return _sum([c.get("watts") for c in channels]), _sum([c.get("joules") for c in channels])
 
     def own_cost(self) -> Dict[str, Any]:
-        """What observing cost: the recorder's processor seconds so far, and the seconds it has run."""
+        """What observing cost: processor seconds so far of the recorder and of each meter in it, and for how long."""
         latest = None if self.recorder is None else self.recorder.latest()
-        cpu = None if latest is None else latest.get("cpu_seconds")
-        return {"cpu_seconds": cpu, "seconds": time.monotonic() - self.started}
+        known = latest or {}
+        return {
+            "cpu_seconds": known.get("cpu_seconds"),
+            "seconds": time.monotonic() - self.started,
+            "meters": known.get("meters", []),
+        }
 
     def lost(self) -> Optional[str]:
-        """Why the recorder ended before it was stopped, or None while it is well."""
-        if self.recorder is None or self.recorder.alive:
+        """Why the recorder ended, or stores nothing any more, before it was stopped; None while it is well."""
+        if self.recorder is None or (self.recorder.alive and self.recorder.failure is None):
             return None
-        return f"the recorder ended during the run: {self.recorder.failure or 'no reason was given'}"
+        what = "stored no more" if self.recorder.alive else "ended"
+        return f"the recorder {what} during the run: {self.recorder.failure or 'no reason was given'}"
 
     def stop(self) -> None:
         if self.recorder is not None:

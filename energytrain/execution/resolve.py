@@ -100,13 +100,20 @@ def resolve(options: Mapping[str, Any]) -> Tuple[RunSpec, Settings]:
         budget=parse_budget(given.get("budget")),
         fresh=bool(given.get("fresh", False)),
         accept_changes=bool(given.get("accept_changes", False)),
+        baseline=values.get("baseline"),
     )
     return spec, settings
 
 
 def device_is_here(spec: RunSpec) -> bool:
-    """Whether this machine is the device that the run is for."""
-    return is_here(load_setup(spec.device))
+    """Whether this machine is the device that the run is for, or a meter is shown or told that it is.
+
+    `root=` shows it the device's files, `board=` names the device: a container hides by what it could be known.
+    """
+    named = [parse_meter(text).options for text in spec.meters if text not in ("auto", "none")]
+    roots = ["/", *(options["root"] for options in named if "root" in options)]
+    told = any(options.get("board") == spec.device for options in named)
+    return told or any(is_here(load_setup(spec.device), root) for root in roots)
 
 
 def _folder(name: Optional[str], spec: RunSpec) -> str:
@@ -158,6 +165,7 @@ def _check_ranges(values: Mapping[str, Any]) -> None:
         "validation": (lambda v: 0 <= v < 1, "be at least 0 and below 1"),
         "measure_epochs": (lambda v: v >= 1, "be at least 1"),
         "sample_hz": (lambda v: 0 < v <= 1000, "be above 0 and at most 1000"),
+        "baseline": (lambda v: 0 <= v <= 3600, "lie between 0 (none) and 3600 seconds"),
         "seed": (lambda v: 0 <= v < 2**31, "lie between 0 and 2147483647"),
     }
     for name, value in values.items():

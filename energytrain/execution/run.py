@@ -3,14 +3,14 @@
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, NamedTuple, Optional
 
 import torch
 
 from ..data.catalog import load
 from ..devices.setup import load_setup
-from ..energy import clocks
-from ..energy.trace import close_torn
+from ..energy.traces import clocks
+from ..energy.traces.trace import close_torn
 from ..errors import EnergytrainError, UsageError
 from ..methods.catalog import recipe_of
 from ..methods.phases import Prune, Recipe, Train
@@ -21,12 +21,15 @@ from ..runs.result import profile_of, run_result
 from ..runs.spec import RunSpec, identity
 from ..training.checkpoint import CheckpointStore
 from ..training.reproducible import synchronise
+from .baseline import Baseline, baseline_seconds
+from .budget import BudgetReached, Guard, spent_before
 from .drawing import check_ticket
 from .listener import Listener
 from .live import LiveCost
 from .marks import Marks
 from .metering import Metering
 from .model_file import save_model
+from .neighbours import Neighbours
 from .phases import Runner
 from .resolve import device_is_here
 from .session import Session
@@ -44,10 +47,6 @@ class Outcome:
 
 
 _METER_IT = "Name a meter with --meter, or give the budget as a time, such as 2h."
-
-
-class BudgetReached(Exception):
-    """The next epoch would not fit into the budget."""
 
 
 def execute(spec: RunSpec, settings: Settings, listener: Listener) -> Outcome:
@@ -116,7 +115,7 @@ def _attempt(spec: RunSpec, settings: Settings, folder: RunFolder, session: Sess
     setup, here = load_setup(spec.device), device_is_here(spec)
     for old in (folder.path / "traces").glob("*.arrows"):
         close_torn(old)
-    spent = _spent(folder)
+    spent = spent_before(folder)
     number = folder.begin_attempt(commit_of_package(), versions(), machine_facts(gpu_name(spec.compute)))
     with ExitStack() as stack:
         trace = folder.trace(number)
@@ -124,6 +123,8 @@ def _attempt(spec: RunSpec, settings: Settings, folder: RunFolder, session: Sess
         stack.callback(metering.stop)
         writer = stack.enter_context(EventWriter(folder.events, number))
         marks = Marks(writer, lambda: synchronise(session.device))
+        neighbours = Neighbours(metering.primary_sensors, metering.pid)
+        idle_seconds = baseline_seconds(settings.baseline, here and bool(metering.primary))
         marks.mark(
             "attempt",
             host=clocks.host(),
@@ -136,11 +137,14 @@ def _attempt(spec: RunSpec, settings: Settings, folder: RunFolder, session: Sess
             unavailable=metering.unavailable,
             declared=metering.declared,
             threads=torch.get_num_threads(),
+            baseline=idle_seconds,
+            beside=neighbours.newly_found(),
         )
         _announce(spec, here, metering, listener)
         status, reason = "failed", ""
         try:
-            status = _train(spec, settings, folder, session, marks, metering, listener, spent)
+            attempt = _Attempt(marks, metering, neighbours, Baseline(idle_seconds, marks, listener), spent)
+            status = _train(spec, settings, folder, session, attempt, listener)
         except KeyboardInterrupt:
             status = "interrupted"
             raise
@@ -158,31 +162,45 @@ def _attempt(spec: RunSpec, settings: Settings, folder: RunFolder, session: Sess
     return status
 
 
+class _Attempt(NamedTuple):
+    """What one attempt has beside the training itself; `spent`: by those before it."""
+
+    marks: Marks
+    metering: Metering
+    neighbours: Neighbours
+    baseline: Baseline
+    spent: Budget
+
+
 def _train(
-    spec: RunSpec,
-    settings: Settings,
-    folder: RunFolder,
-    session: Session,
-    marks: Marks,
-    metering: Metering,
-    listener: Listener,
-    spent: Budget,
+    spec: RunSpec, settings: Settings, folder: RunFolder, session: Session, attempt: _Attempt, listener: Listener
 ) -> str:
-    recipe = recipe_of(spec)
+    recipe, marks = recipe_of(spec), attempt.marks
     store = CheckpointStore(folder.checkpoint)
     with marks.span("setup", None, "setup"):
         checkpoint = store.load_latest()
         if checkpoint is not None:
             session.restore(checkpoint, *_search_of(recipe, int(checkpoint.state["phase"])))
-    live = LiveCost(metering, profile_of(spec.device), device_is_here(spec))
+    live = LiveCost(attempt.metering, profile_of(spec.device), device_is_here(spec))
     if settings.budget.joules is not None and not live.knows_joules:
         raise UsageError(
             f"a budget in joules cannot be kept: the energy of {spec.device} is not known here.", _METER_IT
         )
-    guard = _Guard(settings.budget, spent, live, len(recipe), session.saved)
-    runner = Runner(session, marks, live, store, listener, folder.path, settings.ticket_file, guard.after_epoch)
+    guard = Guard(settings.budget, attempt.spent, live, session.saved)
+
+    def after_epoch(runner: Runner) -> None:
+        last = runner.session.phase >= len(recipe)
+        found = attempt.neighbours.newly_found(must_look=last)
+        if found:
+            marks.mark("beside", runs=found)
+        guard.after_epoch(last)
+
+    runner = Runner(session, marks, live, store, listener, folder.path, settings.ticket_file, after_epoch)
     try:
         guard.before_first_epoch()
+        if session.phase < len(recipe):
+            attempt.baseline.before_training()
+        guard.first_epoch_begins()
         while session.phase < len(recipe):
             phase = recipe[session.phase]
             if isinstance(phase, Prune):
@@ -191,6 +209,7 @@ def _train(
                 runner.train(phase)
     except BudgetReached:
         return "budget"
+    attempt.baseline.after_training()
     with marks.span("finish", None, "checkpoint"):
         save_model(folder.path / "model.safetensors", session.model, spec, session.data.info, session.ticket)
     return "done"
@@ -202,46 +221,6 @@ def _search_of(recipe: Recipe, index: int) -> Any:
         if isinstance(phase, Train) and phase.until is not None:
             return phase.until, phase.l1
     return None, 0.0
-
-
-class _Guard:
-    """Ends a run before the epoch that would not fit into its budget; an epoch is taken to cost what the last did."""
-
-    def __init__(self, budget: Budget, spent: Budget, live: LiveCost, phases: int, epochs_before: int) -> None:
-        self.budget = budget
-        self.phases = phases
-        self.epochs_before = epochs_before
-        self.live = live
-        self.seconds_before = spent.seconds or 0.0
-        self.joules_before = spent.joules or 0.0
-        self.started = clocks.monotonic_ns()
-        self.last_seconds = self.seconds_before
-        self.last_joules = self.joules_before
-
-    def before_first_epoch(self) -> None:
-        """A run that was continued stops at once where one more epoch, at the average so far, would not fit."""
-        share = 1 + 1 / self.epochs_before if self.epochs_before else 1
-        over_time = self.budget.seconds is not None and share * self.seconds_before > self.budget.seconds
-        over_energy = self.budget.joules is not None and share * self.joules_before > self.budget.joules
-        if over_time or over_energy:
-            raise BudgetReached
-
-    def after_epoch(self, runner: Runner) -> None:
-        seconds = self.seconds_before + (clocks.monotonic_ns() - self.started) / 1e9
-        joules = self.joules_before + (self.live.now()[1] or 0.0)
-        over_time = self.budget.seconds is not None and 2 * seconds - self.last_seconds > self.budget.seconds
-        over_energy = self.budget.joules is not None and 2 * joules - self.last_joules > self.budget.joules
-        self.last_seconds, self.last_joules = seconds, joules
-        if (over_time or over_energy) and runner.session.phase < self.phases:
-            raise BudgetReached
-
-
-def _spent(folder: RunFolder) -> Budget:
-    """What earlier attempts spent."""
-    if not folder.events.exists():
-        return Budget()
-    row = run_result(folder.path)["spent"]
-    return Budget(joules=row["energy"]["joules"], seconds=row["seconds"])
 
 
 def _announce(spec: RunSpec, here: bool, metering: Metering, listener: Listener) -> None:

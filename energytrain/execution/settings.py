@@ -15,6 +15,8 @@ class Budget:
 
 @dataclass(frozen=True)
 class Settings:
+    """baseline: seconds of each idle baseline; None for the default, 0 for none."""
+
     folder: Path
     data_dir: Optional[Path] = None
     download: bool = False
@@ -23,3 +25,4 @@ class Settings:
     budget: Budget = Budget()
     fresh: bool = False
     accept_changes: bool = False
+    baseline: Optional[float] = None

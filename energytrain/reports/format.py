@@ -64,5 +64,15 @@ def percent(value: Optional[float]) -> str:
     return "none" if value is None else f"{value:.2f} %"
 
 
+def share_of_time(share: float) -> str:
+    """A share as percent, with one digit where it is less than one percent.
+
+    >>> share_of_time(0.123), share_of_time(0.004), share_of_time(1.0)
+    ('12 %', '0.4 %', '100 %')
+    """
+    percents = 100 * share
+    return f"{percents:.0f} %" if percents >= 1 else f"{percents:.1g} %"
+
+
 def count(value: int) -> str:
     return f"{value:,}"

@@ -1,6 +1,6 @@
 """One run on the terminal: what each phase cost, what it bought, what a dense training would have cost."""
 
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, List, Mapping, Optional
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -8,8 +8,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ..quantities.energy import Energy, ratio
-from .format import bounds, count, joules, percent, provenance, seconds, si
+from ..quantities.compare import ratio
+from ..quantities.energy import Energy
+from .format import bounds, count, joules, percent, provenance, si
+from .metering_lines import metering_lines
 
 
 def render_run(result: Mapping[str, Any]) -> RenderableType:
@@ -34,7 +36,7 @@ def _table(result: Mapping[str, Any]) -> Table:
     table.add_section()
     _add(table, headline, result["useful"], "useful", style="bold")
     table.add_section()
-    for name in ("evaluation", "overhead", "lost"):
+    for name in ("evaluation", "overhead", "baseline", "lost"):
         if result[name]["seconds"] > 0:
             _add(table, headline, result[name])
     _add(table, headline, result["spent"], "spent in all")
@@ -53,7 +55,7 @@ def _add(
         epochs = f"{row['epochs']} of {row['planned_epochs']}"
     unmodelled = headline == "modelled" and not row["flops"]
     cells = [
-        name or row["phase"],
+        name or _name(row),
         epochs,
         f"{row['seconds']:.1f}" if row["seconds"] else "",
         si(row["flops"], "", 4).strip() if row["flops"] else "",
@@ -62,6 +64,10 @@ def _add(
         "not modelled" if unmodelled else provenance(energy),
     ]
     table.add_row(*cells, style=style)
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return "idle baseline" if row["phase"] == "baseline" else str(row["phase"])
 
 
 def _where(result: Mapping[str, Any]) -> str:
@@ -80,7 +86,7 @@ def summary_lines(result: Mapping[str, Any]) -> List[str]:
     lines.extend(_accuracy_lines(result))
     lines.extend(_network_lines(result))
     lines.extend(_dense_lines(result))
-    lines.extend(_metering_lines(result))
+    lines.extend(metering_lines(result))
     return lines
 
 
@@ -141,76 +147,3 @@ def _dense_lines(result: Mapping[str, Any]) -> List[str]:
         if saved is not None:
             line += f", {saved.value:.2f} x its energy ({saved.low:.2f} to {saved.high:.2f}, {saved.provenance.value})"
     return [line]
-
-
-def _metering_lines(result: Mapping[str, Any]) -> List[str]:
-    lines = _observer_lines(result)
-    lines += [f"[yellow]incomplete: {escape(problem)}[/yellow]" for problem in result["problems"]]
-    if result["headline"] == "modelled":
-        bare = sum(row["seconds"] for row in (*result["phases"], result["overhead"]) if not row["flops"])
-        if result["device"]["profile"] is not None:
-            lines.append(
-                f"modelled energy is that of the network's FLOPs and bytes; {bare:.1f} s without any (set-up, pruning, "
-                "checkpoints) are not in it"
-            )
-        for absent in result["device"]["unavailable"]:
-            why = f"{absent['why']} {absent['fix'] or ''}".strip()
-            lines.append(f"[dim]no {absent['meter']} meter: {escape(why)}[/dim]")
-        if not result["device"]["here"]:
-            name = result["device"]["name"]
-            if result["device"]["profile"] is None:
-                lines.append(
-                    f"[bold yellow]No {name} is here and it has no profile: its energy is missing.[/bold yellow]"
-                )
-            else:
-                lines.append(
-                    f"[bold yellow]These joules were not measured: no {name} is here. They come from the FLOPs and "
-                    f"bytes of this run and the profile of {name}.[/bold yellow]"
-                )
-    return lines
-
-
-def _observer_lines(result: Mapping[str, Any]) -> List[str]:
-    known = [o for o in result["observer"] if o["cpu_seconds"] is not None and o["seconds"] > 0]
-    if not known:
-        return []
-    share = sum(o["cpu_seconds"] for o in known) / sum(o["seconds"] for o in known)
-    return [f"the recorder used {100 * share:.1f} % of one processor core"]
-
-
-def comparison_table(results: List[Dict[str, Any]]) -> Table:
-    """Several runs side by side, a row each."""
-    table = Table(pad_edge=False, box=box.SIMPLE_HEAD)
-    for column, justify in (
-        ("run", "left"),
-        ("method", "left"),
-        ("p", "right"),
-        ("status", "left"),
-        ("test acc.", "right"),
-        ("draw epoch", "right"),
-        ("parameters", "right"),
-        ("useful FLOPs", "right"),
-        ("useful time", "right"),
-        ("useful energy", "right"),
-        ("95 % bounds", "right"),
-        ("provenance", "left"),
-    ):
-        # A name is what people copy: it is folded, never cut.
-        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    for result in results:
-        spec, useful, after = result["spec"], result["useful"], result["network"]["after"]
-        table.add_row(
-            escape(result["name"]),
-            spec["method"],
-            f"{spec['prune_ratio']:g}" if result["ticket"] is not None else "",
-            result["status"],
-            percent(result["accuracy"]["test"]),
-            "" if result["ticket"] is None else str(result["ticket"]["draw_epoch"]),
-            count(after["parameters"]) if after else "",
-            si(useful["flops"], ""),
-            seconds(useful["seconds"]),
-            joules(useful["energy"]),
-            bounds(useful["energy"]),
-            f"{provenance(useful['energy'])} ({result['device']['name']})",
-        )
-    return table

@@ -1,73 +1,26 @@
 """What a run cost: its marks and traces become rows of seconds, FLOPs and joules, always by the same pure function.
 
 Useful is each epoch's cost once: what methods are compared on. Spent is all attempts from begin to end. Between them
-lie lost (what a crash undid), evaluation, and overhead (set-up, checkpoints).
+lie lost (what a crash undid), evaluation, overhead (set-up, checkpoints), and the idle baselines, which are the
+measurement's own.
 """
 
 import dataclasses
-from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from ..costs.energy_model import predict
 from ..devices.profile import Profile
 from ..energy.primary import primary_energy
-from ..energy.series import Trace
+from ..energy.traces.series import Trace
 from ..meters.base import Channel
 from ..quantities.energy import Energy, Provenance, total
-from ..quantities.ledger import MATRIX_KINDS, Ledger, NetworkBill, WorkItem, spend
+from ..quantities.ledger import Ledger, NetworkBill, WorkItem, spend
+from .idle import idle_of, net_of
+from .rows import Account, Row, extrapolated, sum_of_rows
 from .timeline import USEFUL, Span, Timeline
 
 NO_METER = "no meter was recording"
 NO_WORK = "its work is not FLOPs of the network, which is all that is modelled"
-
-
-@dataclass(frozen=True)
-class Row:
-    """The cost of one phase, or of a sum of phases. `energy` is the run's headline: measured where the device is here
-    and metered, else modelled; the two are never mixed in one column."""
-
-    phase: str
-    epochs: int
-    seconds: float
-    images: int
-    ledger: Ledger
-    measured: Energy
-    modelled: Energy
-    modelled_seconds: Optional[float]
-    planned_epochs: Optional[int] = None
-    extrapolated: bool = False
-
-    def to_json(self, headline: str) -> Dict[str, Any]:
-        return {
-            "phase": self.phase,
-            "epochs": self.epochs,
-            "planned_epochs": self.planned_epochs,
-            "extrapolated": self.extrapolated,
-            "seconds": self.seconds,
-            "images": self.images,
-            "flops": self.ledger.flops(),
-            "matrix_flops": self.ledger.flops(kinds=MATRIX_KINDS),
-            "flops_by_precision": self.ledger.by_precision(),
-            "bytes": sum(entry.bytes for entry in self.ledger),
-            "energy": getattr(self, headline).to_json(),
-            "measured": self.measured.to_json(),
-            "modelled": self.modelled.to_json(),
-            "modelled_seconds": self.modelled_seconds,
-        }
-
-
-@dataclass(frozen=True)
-class Account:
-    """All rows of a run. `phases` are those of the method, in order; `useful` is their sum."""
-
-    phases: Tuple[Row, ...]
-    evaluation: Row
-    overhead: Row
-    lost: Row
-    useful: Row
-    spent: Row
-    dense: Optional[Row]
-    headline: str
 
 
 class Accountant:
@@ -84,6 +37,7 @@ class Accountant:
         first = timeline.attempts[0].mark if timeline.attempts else {}
         self.primary: Tuple[str, ...] = tuple(first.get("primary", ()))
         self.here = bool(first.get("here", False))
+        self.idle = idle_of(timeline, self._window)
 
     @property
     def headline(self) -> str:
@@ -94,23 +48,29 @@ class Accountant:
         useful, lost = self.timeline.useful(), self.timeline.lost()
         names = list(dict.fromkeys(s.phase for s in useful if s.what in USEFUL))
         phases = tuple(self._phase(name, [s for s in useful if s.phase == name and s.what in USEFUL]) for name in names)
+        phases = tuple(self._net(row) for row in phases)
+        dense = None if dense_epochs is None else self._dense(phases, dense_epochs)
         return Account(
             phases=phases,
-            evaluation=self._row("evaluate", [s for s in useful if s.what == "evaluation"]),
-            overhead=self._row("overhead", [s for s in useful if s.what in ("setup", "checkpoint")]),
-            lost=self._row("lost", lost),
-            useful=_sum("useful", phases),
-            spent=self._spent(useful + lost),
-            dense=None if dense_epochs is None else self._dense(phases, dense_epochs),
+            evaluation=self._net(self._row("evaluate", [s for s in useful if s.what == "evaluation"])),
+            overhead=self._net(self._row("overhead", [s for s in useful if s.what in ("setup", "checkpoint")])),
+            baseline=self._net(self._row("baseline", self.timeline.baselines())),
+            lost=self._net(self._row("lost", lost)),
+            useful=self._net(sum_of_rows("useful", phases)),
+            spent=self._net(self._spent(useful + lost)),
+            dense=None if dense is None else self._net(dense),
             headline=self.headline,
         )
+
+    def _net(self, row: Row) -> Row:
+        return dataclasses.replace(row, net=net_of(row.measured, self.idle))
 
     def _phase(self, name: str, spans: Sequence[Span]) -> Row:
         row = self._row(name, spans)
         planned = self.timeline.phases[name]["epochs"] if name in self.timeline.phases else None
         if self.measure_epochs is None or not planned or row.epochs == 0:
             return dataclasses.replace(row, planned_epochs=planned)
-        return _extrapolated(row, planned / row.epochs, planned)
+        return extrapolated(row, planned / row.epochs, planned)
 
     def _row(self, name: str, spans: Sequence[Span]) -> Row:
         work = [part for span in spans for part in self._work(span)]
@@ -209,38 +169,3 @@ class Accountant:
 
     def _is_dense(self, phase: str) -> bool:
         return phase in self.timeline.phases and self.timeline.phases[phase]["role"] == "dense"
-
-
-def _extrapolated(row: Row, factor: float, planned: int) -> Row:
-    ledger = Ledger()
-    for e in row.ledger:
-        ledger.add(dataclasses.replace(e, flops=round(e.flops * factor), bytes=round(e.bytes * factor)))
-    return dataclasses.replace(
-        row,
-        planned_epochs=planned,
-        extrapolated=True,
-        seconds=row.seconds * factor,
-        images=round(row.images * factor),
-        ledger=ledger,
-        measured=row.measured.scaled(factor, Provenance.EXTRAPOLATED),
-        modelled=row.modelled.scaled(factor),
-        modelled_seconds=None if row.modelled_seconds is None else row.modelled_seconds * factor,
-    )
-
-
-def _sum(name: str, rows: Sequence[Row]) -> Row:
-    ledger = Ledger()
-    for row in rows:
-        ledger = ledger + row.ledger
-    worked = [row for row in rows if row.modelled_seconds is not None]
-    return Row(
-        phase=name,
-        epochs=sum(row.epochs for row in rows),
-        seconds=sum(row.seconds for row in rows),
-        images=sum(row.images for row in rows),
-        ledger=ledger,
-        measured=total(row.measured for row in rows),
-        # Drawing a mask is on the search's ledger; the rest of a pruning is seconds without FLOPs.
-        modelled=total(row.modelled for row in worked or rows),
-        modelled_seconds=sum(row.modelled_seconds or 0.0 for row in worked) if worked else None,
-    )

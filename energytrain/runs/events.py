@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Dict, List, NamedTuple, Optional, Type, Union
 
 from ..atomic import sync_folder
-from ..energy.clocks import monotonic_ns
+from ..energy.traces.clocks import monotonic_ns
 from ..errors import RunFailed, UsageError
 
 SCHEMA_VERSION = 1
@@ -47,7 +47,9 @@ class EventWriter:
         self._failure: Optional[OSError] = None
         self._stop = threading.Event()
         try:
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            # Windows would else write two bytes for each line end.
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+            self._descriptor = os.open(self.path, flags, 0o666)
             self.torn_bytes = _close_torn(self._descriptor)
             sync_folder(self.path.parent)
         except OSError as error:
@@ -181,7 +183,8 @@ def _close_torn(descriptor: int) -> int:
     tail = b""
     while end > 0 and b"\n" not in tail:
         start = max(0, end - _BLOCK)
-        tail = os.pread(descriptor, end - start, start) + tail
+        os.lseek(descriptor, start, os.SEEK_SET)  # writes append, wherever that is; Windows has no pread
+        tail = os.read(descriptor, end - start) + tail
         end = start
     torn = tail[tail.rfind(b"\n") + 1 :]
     if not torn:

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
@@ -17,7 +18,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 import filelock
 
 from ..atomic import TEMPORARY_SUFFIX, write_json
-from ..energy.clocks import boot_id, host
+from ..energy.traces.clocks import boot_id, host
 from ..errors import RunFailed, UsageError
 
 SCHEMA_VERSION = 1
@@ -231,7 +232,8 @@ class RunFolder:
         try:
             writer = json.loads((self.path / _WRITER).read_bytes())
             pid = int(writer["pid"])
-            if (writer["host"], writer["boot_id"]) != (host(), boot_id()):
+            # To Windows os.kill(pid, 0) is a Ctrl-C.
+            if (writer["host"], writer["boot_id"]) != (host(), boot_id()) or sys.platform == "win32":
                 return pid, True
             os.kill(pid, 0)
         except ProcessLookupError:

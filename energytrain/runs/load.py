@@ -26,8 +26,9 @@ class Runs:
 def load_runs(paths: Union[PathLike, Iterable[PathLike]]) -> Runs:
     """Tables of the runs in `paths` (run folders).
 
-    Energies are in joules with `_low` and `_high` (95 %), accuracies in percent, times in seconds. A missing energy
-    is NaN, never zero, and its provenance says `missing`. Raises `UsageError` for a folder that is no run.
+    Energies are in joules with `_low` and `_high` (95 %), `net_joules` without idle power, accuracies in percent, times
+    in seconds. A missing energy is NaN, never zero, and its provenance says `missing`. Raises `UsageError` for a folder
+    that is no run.
     """
     folders = [paths] if isinstance(paths, (str, Path)) else list(paths)
     runs: List[Dict[str, Any]] = []
@@ -68,6 +69,7 @@ def _cost(row: Dict[str, Any], prefix: str) -> Dict[str, Any]:
         "joules": energy["joules"],
         "joules_low": energy["low"],
         "joules_high": energy["high"],
+        "net_joules": row["net"]["joules"],
         "provenance": energy["provenance"],
     }
     if not prefix:

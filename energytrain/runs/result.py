@@ -1,13 +1,15 @@
 """result.json: what a run folder says, computed from its marks and traces, and cached.
 
 The cache is keyed by the integrator's and the energy model's versions and by size and hash of every input, so a result
-is never older than what it was made from.
+is never older than what it was made from. Where the marks were not kept (a result that is committed beside a page), it
+is all there is, and is shown as it stands.
 """
 
 import contextlib
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
@@ -15,17 +17,19 @@ from ..atomic import write_json
 from ..costs.energy_model import MODEL_VERSION
 from ..devices.profile import Profile, load_profile
 from ..devices.setup import load_setup
-from ..energy.clocks import boot_id, host
-from ..energy.integrate import INTEGRATOR_VERSION
-from ..energy.series import Trace
-from ..energy.trace import read_trace
-from .account import Account, Accountant
+from ..energy.integrator.integrate import INTEGRATOR_VERSION
+from ..energy.traces.clocks import boot_id, host
+from ..energy.traces.series import Trace
+from ..energy.traces.trace import read_trace
+from ..errors import UsageError
+from .account import Accountant
 from .events import read_events
 from .folder import RUNNING, RunFolder
+from .problems import say_what_happened, training_conditions
 from .spec import RunSpec
 from .timeline import Timeline, build_timeline
 
-RESULT_VERSION = 1
+RESULT_VERSION = 2
 
 
 def run_result(path: Path, recompute: bool = False) -> Dict[str, Any]:
@@ -36,6 +40,8 @@ def run_result(path: Path, recompute: bool = False) -> Dict[str, Any]:
         cached = _cached(folder.result)
         if cached.get("key") == key:
             return _as_of_now(folder, cached)
+        if cached and not folder.events.exists():
+            return _kept(folder, cached)
     result = compute_result(folder)
     result["key"] = key
     with contextlib.suppress(PermissionError):  # a folder that may only be read has its result computed each time
@@ -52,17 +58,30 @@ def _cached(path: Path) -> Dict[str, Any]:
     return cached if isinstance(cached, dict) else {}
 
 
+def _kept(folder: RunFolder, result: Dict[str, Any]) -> Dict[str, Any]:
+    """A result whose marks are gone. UsageError where another version of energytrain computed it."""
+    if result.get("schema_version") != RESULT_VERSION:
+        raise UsageError(
+            f"the result of '{folder.path}' has version {result.get('schema_version')}, this energytrain reads "
+            f"{RESULT_VERSION}, and there are no marks to compute it from anew.",
+            "Read it with the energytrain that wrote it, or copy the whole run folder.",
+        )
+    return result
+
+
 def _as_of_now(folder: RunFolder, result: Dict[str, Any]) -> Dict[str, Any]:
     """The result with the one thing that no file says: whether its process is at work at this moment."""
     attempts = folder.read()["attempts"]
-    if result["status"] == "interrupted" and attempts and _is_alive(attempts[-1]):
+    if result["status"] == "interrupted" and attempts and is_alive(attempts[-1]):
         return {**result, "status": "running"}
     return result
 
 
-def _is_alive(attempt: Mapping[str, Any]) -> bool:
+def is_alive(attempt: Mapping[str, Any]) -> bool:
     """Whether an attempt's process runs on this machine; one on another machine cannot be told, and is not claimed."""
     if (attempt["status"], attempt["host"], attempt["boot_id"]) != (RUNNING, host(), boot_id()):
+        return False
+    if sys.platform == "win32":  # which takes os.kill(pid, 0) for a Ctrl-C
         return False
     try:
         os.kill(attempt["pid"], 0)
@@ -84,8 +103,10 @@ def compute_result(folder: RunFolder) -> Dict[str, Any]:
         if a.mark.get("trace") and (folder.path / a.mark["trace"]).exists()
     }
     profile = profile_of(spec.device)
-    account = Accountant(timeline, traces, profile, spec.measure_epochs).account(dense_epochs=_dense_epochs(spec))
-    problems = _problems(timeline, traces, account)
+    accountant = Accountant(timeline, traces, profile, spec.measure_epochs)
+    account = accountant.account(dense_epochs=_dense_epochs(spec))
+    conditions = training_conditions(timeline, traces)
+    problems, notes = say_what_happened(timeline, traces, accountant, account, conditions)
     return {
         "schema_version": RESULT_VERSION,
         "name": folder.path.name,
@@ -100,8 +121,9 @@ def compute_result(folder: RunFolder) -> Dict[str, Any]:
         "phases": [row.to_json(account.headline) for row in account.phases],
         **{
             name: getattr(account, name).to_json(account.headline)
-            for name in ("evaluation", "overhead", "lost", "useful", "spent")
+            for name in ("evaluation", "overhead", "baseline", "lost", "useful", "spent")
         },
+        "idle": accountant.idle.to_json(),
         "dense": None if account.dense is None else account.dense.to_json(account.headline),
         "accuracy": _accuracy(timeline, spec),
         "network": _networks(timeline),
@@ -109,6 +131,8 @@ def compute_result(folder: RunFolder) -> Dict[str, Any]:
         "distances": _distances(timeline),
         "meters": _meters(timeline, traces),
         "observer": [a.mark["observer"] for a in timeline.attempts if "observer" in a.mark],
+        "conditions": conditions,
+        "notes": notes,
         "problems": problems,
         "complete": not problems,
     }
@@ -186,33 +210,6 @@ def _meters(timeline: Timeline, traces: Mapping[int, Trace]) -> List[Dict[str, A
                 }
             )
     return rows
-
-
-def _problems(timeline: Timeline, traces: Mapping[int, Trace], account: Account) -> List[str]:
-    """What is incomplete about the metering that this run declared, a sentence each."""
-    problems = []
-    for attempt in timeline.attempts:
-        for absent in attempt.mark.get("unavailable", ()):
-            if absent.get("declared"):
-                what = f"meter '{absent['meter']}' could not be used: {absent['why']}"
-                problems.append(f"attempt {attempt.number}: {what}")
-        trace = traces.get(attempt.number)
-        for series in trace.series.values() if trace is not None else ():
-            failed = int(sum(1 for value in series.values if value != value))
-            if failed and series.channel.meter in attempt.mark.get("declared", ()):
-                what = f"{failed} of {len(series.values)} readings of '{series.channel.name}' failed"
-                problems.append(f"attempt {attempt.number}: {what} ({'; '.join(series.errors[:2])})")
-        if attempt.mark.get("recorder_lost"):
-            problems.append(f"attempt {attempt.number}: {attempt.mark['recorder_lost']}")
-    if account.headline != "measured":
-        return problems
-    for row in (*account.phases, account.evaluation):
-        energy = row.measured
-        if energy.joules is None:
-            problems.append(f"phase '{row.phase}' has no measured energy: {energy.reason}")
-        elif row.seconds > 0 and energy.coverage < 0.999:
-            problems.append(f"phase '{row.phase}': the trace covers {energy.coverage:.1%} of its time")
-    return problems
 
 
 def _cache_key(folder: RunFolder) -> Dict[str, Any]:

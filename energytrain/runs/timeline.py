@@ -4,13 +4,15 @@ An epoch that a crash undid is done again in a later attempt; its last completed
 is *lost*. What a killed attempt left open ends at the attempt's last mark.
 
 The marks, as `execution` writes them (each has `kind`, `t` in monotonic ns and `attempt`):
-  attempt  host, boot_id, here (is this the device the run is for), trace, primary, unavailable, threads
+  attempt  host, boot_id, here (is this the device the run is for), trace, primary, unavailable, threads, baseline
+           (seconds asked for), beside (other runs on the same sensors)
   phase    phase, epochs (planned), bill (a NetworkBill), role (dense | ticket)
-  start    span, phase, epoch, what (setup | training | evaluation | pruning | checkpoint)
+  start    span, phase, epoch, what (setup | training | evaluation | pruning | checkpoint | baseline)
   end      span, images, steps and whatever was measured (loss, accuracy, ...)
   beat     step (of the open span), once a second
   ticket   draw_epoch, forced, widths and kept counts, distances
-  observer cpu_seconds, seconds: what the recorder itself cost
+  beside   runs: others that were then found on the same sensors
+  observer cpu_seconds, seconds, meters (cpu_seconds and reads of each): what the recorder itself cost
   recorder why (the recorder ended before the run did)
   stop     status (done | interrupted | failed | budget), reason
 """
@@ -65,7 +67,7 @@ class Timeline:
         """The spans of training, pruning, evaluation and checkpoints that count: each place's last completed one."""
         last: Dict[Tuple[str, Optional[int], str], Span] = {}
         for span in self.spans:
-            if span.complete and span.what != "setup":
+            if span.complete and span.what not in ("setup", "baseline"):
                 last[span.place] = span
         first_setup = [s for s in self.spans if s.what == "setup" and s.complete][:1]
         return first_setup + sorted(last.values(), key=lambda s: (s.attempt, s.start))
@@ -73,7 +75,11 @@ class Timeline:
     def lost(self) -> List[Span]:
         """The spans that a crash undid or cut short, and the set-up of every attempt after the first."""
         kept = {id(span) for span in self.useful()}
-        return [span for span in self.spans if id(span) not in kept]
+        return [span for span in self.spans if id(span) not in kept and span.what != "baseline"]
+
+    def baselines(self) -> List[Span]:
+        """The spans in which the device was kept idle to learn its idle power; neither useful nor lost."""
+        return [span for span in self.spans if span.what == "baseline"]
 
     @property
     def status(self) -> str:
@@ -111,7 +117,9 @@ def build_timeline(events: Sequence[Mapping[str, Any]]) -> Timeline:
         elif kind == "ticket":
             timeline.ticket = dict(event)
         elif kind == "observer":
-            attempt.mark["observer"] = {"cpu_seconds": event["cpu_seconds"], "seconds": event["seconds"]}
+            attempt.mark["observer"] = {k: event[k] for k in ("cpu_seconds", "seconds", "meters") if k in event}
+        elif kind == "beside":
+            attempt.mark["beside"] = [*attempt.mark.get("beside", ()), *event["runs"]]
         elif kind == "recorder":
             attempt.mark["recorder_lost"] = event["why"]
         elif kind == "stop":

@@ -18,7 +18,7 @@ def die() -> None:
 
 def main() -> None:
     plan = json.loads(sys.argv[1])
-    from energytrain.energy import clocks
+    from energytrain.energy.traces import clocks
     from energytrain.execution.session import Session
     from energytrain.runs import result
     from energytrain.runs.events import EventWriter

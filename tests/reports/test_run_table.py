@@ -6,7 +6,8 @@ import pytest
 from execution.small import run_small
 from rich.console import Console
 
-from energytrain.reports.run_table import comparison_table, render_run
+from energytrain.reports.comparison import comparison_table
+from energytrain.reports.run_table import render_run
 
 
 @pytest.fixture(scope="module")

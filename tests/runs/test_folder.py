@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict
 
 import pytest
 
-from energytrain.energy import clocks
+from energytrain.energy.traces import clocks
 from energytrain.errors import RunFailed, UsageError
 from energytrain.runs import folder as folder_module
 from energytrain.runs.folder import RunFolder

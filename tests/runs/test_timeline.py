@@ -1,26 +1,8 @@
 """Useful and lost: every epoch counts once, whatever was killed in between."""
 
+from runs.script import Script
+
 from energytrain.runs.timeline import build_timeline
-
-
-class Script:
-    """Marks with a clock that the test moves, in seconds."""
-
-    def __init__(self):
-        self.events, self.now, self.attempt = [], 0.0, 0
-
-    def mark(self, kind, after=0.0, **fields):
-        self.now += after
-        self.events.append({"kind": kind, "t": int(self.now * 1e9), "attempt": self.attempt, **fields})
-        return self
-
-    def begin(self, boot="a", **fields):
-        self.attempt += 1
-        return self.mark("attempt", boot_id=boot, here=True, primary=[], **fields)
-
-    def span(self, name, phase, epoch, what, seconds, **end):
-        self.mark("start", span=name, phase=phase, epoch=epoch, what=what)
-        return self.mark("end", after=seconds, span=name, **end)
 
 
 def seconds(spans):
@@ -83,6 +65,38 @@ def test_a_new_boot_restarts_the_clock_and_changes_nothing():
     timeline = build_timeline(script.events)
     assert [(s.epoch, s.seconds) for s in timeline.useful()] == [(0, 10), (1, 20)]
     assert [(s.epoch, s.seconds) for s in timeline.lost()] == [(1, 2)]
+
+
+def test_a_baseline_is_neither_useful_nor_lost_and_belongs_to_its_attempt():
+    script = Script().begin(baseline=5.0)
+    script.span("s", "setup", None, "setup", 1)
+    script.span("b", "begin", None, "baseline", 5)
+    script.mark("start", span="t0", phase="train", epoch=0, what="training")
+    script.mark("beat", after=2, step=3, images=30)
+    script.begin(baseline=5.0)
+    script.span("b1", "begin", None, "baseline", 5)
+    script.span("t1", "train", 0, "training", 10, images=100, steps=10)
+    script.mark("start", span="b2", phase="end", epoch=None, what="baseline")
+    script.mark("beat", after=3, step=0, images=0)
+    timeline = build_timeline(script.events)
+    assert [(s.attempt, s.phase, s.seconds, s.complete) for s in timeline.baselines()] == [
+        (1, "begin", 5, True),
+        (2, "begin", 5, True),
+        (2, "end", 3, False),
+    ]
+    assert {s.what for s in timeline.useful()} == {"setup", "training"}
+    assert [(s.what, s.seconds) for s in timeline.lost()] == [("training", 2)]
+
+
+def test_what_else_an_attempt_notes_stays_with_it():
+    script = Script().begin(beside=["a"])
+    script.mark("beside", runs=["b"])
+    script.mark("observer", cpu_seconds=0.5, seconds=9.0, meters=[{"meter": "nvml", "reads": 9, "cpu_seconds": 0.1}])
+    script.begin()
+    script.mark("observer", cpu_seconds=0.5, seconds=9.0)
+    first, second = build_timeline(script.events).attempts
+    assert first.mark["beside"] == ["a", "b"] and "beside" not in second.mark
+    assert first.mark["observer"]["meters"][0]["meter"] == "nvml" and "meters" not in second.mark["observer"]
 
 
 def test_a_lost_recorder_and_an_open_end_are_known():

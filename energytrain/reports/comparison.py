@@ -1,0 +1,47 @@
+"""Several runs on the terminal: a row each."""
+
+from typing import Any, Dict, List
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from .format import bounds, count, joules, percent, provenance, seconds, si
+
+
+def comparison_table(results: List[Dict[str, Any]]) -> Table:
+    """Several runs side by side, a row each."""
+    table = Table(pad_edge=False, box=box.SIMPLE_HEAD)
+    for column, justify in (
+        ("run", "left"),
+        ("method", "left"),
+        ("p", "right"),
+        ("status", "left"),
+        ("test acc.", "right"),
+        ("draw epoch", "right"),
+        ("parameters", "right"),
+        ("useful FLOPs", "right"),
+        ("useful time", "right"),
+        ("useful energy", "right"),
+        ("95 % bounds", "right"),
+        ("provenance", "left"),
+    ):
+        # A name is what people copy: it is folded, never cut.
+        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for result in results:
+        spec, useful, after = result["spec"], result["useful"], result["network"]["after"]
+        table.add_row(
+            escape(result["name"]),
+            spec["method"],
+            f"{spec['prune_ratio']:g}" if result["ticket"] is not None else "",
+            result["status"],
+            percent(result["accuracy"]["test"]),
+            "" if result["ticket"] is None else str(result["ticket"]["draw_epoch"]),
+            count(after["parameters"]) if after else "",
+            si(useful["flops"], ""),
+            seconds(useful["seconds"]),
+            joules(useful["energy"]),
+            bounds(useful["energy"]),
+            f"{provenance(useful['energy'])} ({result['device']['name']})",
+        )
+    return table

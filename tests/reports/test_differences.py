@@ -1,0 +1,79 @@
+"""Compared runs that were metered under unlike conditions: one sentence each, and none for like ones."""
+
+from energytrain.reports.differences import differences
+
+
+def run(name, device="nvidia-gpu", **changed):
+    """A run on nvml:0; `changed` names what is unlike the others: celsius, hertz, memory, limit_watts, held, foreign,
+    mode."""
+
+    def number(quantity, value):
+        return {"quantity": quantity, "meter": "nvml conditions", "min": value, "mean": value, "max": value}
+
+    conditions = {
+        "nvml:0 temperature": number("celsius", changed.get("celsius", 60.0)),
+        "nvml:0 SM clock": number("hertz", changed.get("hertz", 1.4e9)),
+        "nvml:0 memory clock": number("hertz", changed.get("memory", 2.6e9)),
+        "nvml:0 power limit": number("limit_watts", changed.get("limit_watts", 300.0)),
+        "nvml:0 clock events": {
+            "quantity": "flags",
+            "meter": "nvml conditions",
+            "shares": {"0x1": 0.1, **changed.get("held", {})},
+        },
+        "nvml:0 performance state": {
+            "quantity": "state",
+            "meter": "nvml conditions",
+            "shares": {"0": changed.get("fast", 1.0), "2": 1 - changed.get("fast", 1.0)},
+        },
+        "nvml:0 foreign processes": {**number("count", 0.0), "share": changed.get("foreign", 0.0)},
+        "nvml:0 hot spot temperature": number("celsius", changed.get("spot", 70.0)),
+        "jtop cpu0 clock": number("hertz", changed.get("core", 1.2e9)),
+        "jtop thermal throttling": {**number("count", 0.0), "share": changed.get("slowed", 0.0)},
+        "jtop power mode": {"quantity": "state", "meter": "jtop conditions", "shares": {changed.get("mode", "0"): 1.0}},
+    }
+    return {"name": name, "device": {"name": device}, "conditions": conditions}
+
+
+def only(*runs):
+    (sentence,) = differences(runs)
+    return sentence
+
+
+def test_like_runs_have_no_difference():
+    assert (
+        differences([run("a"), run("b", celsius=69.0, hertz=1.42e9, memory=2.0e9, fast=0.5, core=2e9), run("c")]) == []
+    )
+    assert differences([run("a")]) == [] and differences([]) == []
+
+
+def test_each_difference_is_one_sentence_with_its_runs():
+    assert only(run("a"), run("b", hertz=1.3e9)) == (
+        "the mean of 'nvml:0 SM clock' differs: 1300 MHz in 'b', 1400 MHz in 'a'"
+    )
+    assert "300 W in 'a', 350 W in 'b'" in only(run("a"), run("b", limit_watts=350.0))
+    assert "60 °C in 'a', 72 °C in 'c'" in only(run("a"), run("b", celsius=65.0), run("c", celsius=72.0))
+    spots = only(run("a"), run("b", celsius=72.0, spot=95.0))
+    assert "hot spot" in spots and "95 °C in 'b'" in spots, "of several sensors the one that differs most"
+    assert "0 in 'a', 3 in 'b'" in only(run("a"), run("b", mode="3"))
+    throttled = only(run("a"), run("b", held={"0x40": 0.12}))
+    assert "nvml:0 was throttled in 'b' (hw thermal slowdown 12 %) and not in 'a'" in throttled
+    assert "jtop was throttled in 'a' (thermal throttling 5 %)" in only(run("a", slowed=0.05), run("b"))
+    assert "'b' (40 % of its training)" in only(run("a"), run("b", foreign=0.4))
+
+
+def test_throttling_in_all_runs_is_no_difference():
+    assert differences([run("a", held={"0x4": 0.5}), run("b", held={"0x4": 0.1})]) == []
+
+
+def test_several_differences_are_several_sentences():
+    assert len(differences([run("a"), run("b", celsius=90.0, hertz=1.0e9, held={"0x40": 0.9})])) == 3
+
+
+def test_unlike_devices_and_runs_that_know_nothing_are_not_compared():
+    assert differences([run("a"), run("b", device="tx2", hertz=1e9)]) == []
+    silent = {"name": "c", "device": {"name": "nvidia-gpu"}, "conditions": {}}
+    assert differences([run("a"), silent]) == []
+
+
+def test_runs_of_one_name_in_two_folders_are_two():
+    assert "1300 MHz in 'a#2', 1400 MHz in 'a'" in only(run("a"), run("a", hertz=1.3e9))
