@@ -14,6 +14,7 @@ COMMANDS = {
     "run": "Train by a method, metered, and report what it cost.",
     "runs": "List, show and remove runs.",
     "report": "Tables of one or more runs.",
+    "meter": "The energy of any program; a live view of the meters.",
     "devices": "What can be metered here, and what can be modelled.",
     "methods": "The training methods and where they come from.",
 }

@@ -46,6 +46,9 @@ OPTIONS: List[Callable[[Command], Command]] = [
     click.option("--channels-last/--no-channels-last", default=None, help="Memory format (default by device)."),
     click.option("--meter", multiple=True, metavar="NAME[:KEY=VALUE,...]", help="A meter; repeatable; none for none."),
     click.option("--sample-hz", type=float, help="Readings a second and meter, at most (default 10)."),
+    click.option(
+        "--baseline", type=float, metavar="SECONDS", help="Idle before and after training (default 5; 0: none)."
+    ),
     click.option("--measure-epochs", type=int, metavar="K", help="Run K epochs of each phase and extrapolate."),
     click.option("--draw-epoch", type=int, help="With --measure-epochs: the draw epoch to assume (default 1/8)."),
     click.option("--budget", metavar="50kJ|2h", help="Stop inside this budget; continue with a larger one."),

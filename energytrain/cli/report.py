@@ -15,7 +15,9 @@ import click
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(runs: Tuple[Path, ...], runs_dir: str, recompute: bool, as_json: bool, debug: bool) -> Optional[int]:
     from ..errors import EnergytrainError, UsageError
-    from ..reports.run_table import comparison_table, render_run
+    from ..reports.comparison import comparison_table
+    from ..reports.differences import differences
+    from ..reports.run_table import render_run
     from ..runs.find import find_runs
     from ..runs.result import run_result
     from .console import console, say_skipped
@@ -38,5 +40,7 @@ def command(runs: Tuple[Path, ...], runs_dir: str, recompute: bool, as_json: boo
         console().print(render_run(results[0]))
     elif results:
         console().print(comparison_table(results))
+    for sentence in differences(results):
+        console(stderr=as_json).print(f"warning: {sentence}", style="yellow", markup=False)
     say_skipped(skipped)
     return 5 if skipped else None

@@ -24,7 +24,7 @@ def command() -> None:
 @DEBUG
 def list_runs(runs_dir: str, as_json: bool, debug: bool) -> int:
     from ..errors import EnergytrainError
-    from ..reports.run_table import comparison_table
+    from ..reports.comparison import comparison_table
     from ..runs.find import runs_in
     from ..runs.result import run_result
     from .console import console
