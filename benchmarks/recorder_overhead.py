@@ -18,7 +18,7 @@ import torch
 from fake_driver import fake_driver
 from side_by_side import Row, arguments, ratio_row, ratios, set_threads, show
 
-from energytrain.energy.recorder_client import Recorder
+from energytrain.energy.recorder.client import Recorder
 from energytrain.meters.catalog import MeterSpec
 from energytrain.models.catalog import build
 from energytrain.training.loop import train_epoch
@@ -84,7 +84,7 @@ def main() -> None:
 
 
 def _reads(trace: Path, began: int, ended: int) -> int:
-    from energytrain.energy.trace import read_trace
+    from energytrain.energy.traces.trace import read_trace
 
     (series,) = read_trace(trace).series.values()
     return int(((series.t >= began) & (series.t < ended)).sum())

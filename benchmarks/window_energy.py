@@ -23,10 +23,10 @@ import numpy as np
 from fake_driver import fake_driver
 from side_by_side import Row, arguments, show
 
-from energytrain.energy.integrate import energy_of
-from energytrain.energy.recorder_client import Recorder
-from energytrain.energy.series import Series
-from energytrain.energy.trace import read_trace
+from energytrain.energy.integrator.integrate import energy_of
+from energytrain.energy.recorder.client import Recorder
+from energytrain.energy.traces.series import Series
+from energytrain.energy.traces.trace import read_trace
 from energytrain.meters.catalog import MeterSpec
 
 LONGEST = 6.0
@@ -79,7 +79,7 @@ SENSORS = (
     Sensor("counter 20 ms", "counter", 20, {}),
     Sensor("counter 100 ms", "counter", 100, {}),
     Sensor("power 25 ms", "power", 25, {"instant": 1, **NOISE}),
-    Sensor("power 25 ms, means of 1 s", "power", 25, {"average_ms": 1000, **NOISE}),
+    Sensor("power 25 ms, means of 1 s", "power", 25, {"average_ms": 1000, "arch": 10, **NOISE}),
     Sensor("power 100 ms", "slow", 100, {"instant": 1, **NOISE}),
 )
 # Readings that do not move while the load stands still hide the sensor's update period.
@@ -89,7 +89,7 @@ CELLS = [(load, sensor) for sensor in SENSORS for load in LOADS] + [(LOADS[2], S
 
 def record(seconds: float, hz: float) -> List[Series]:
     """The readings of every cell's GPU, in the order of CELLS."""
-    settings = {"gpus": len(CELLS), "arch": 9}
+    settings = {"gpus": len(CELLS), "arch": 3}  # Maxwell, of whose sensor nothing is known
     for gpu, (load, sensor) in enumerate(CELLS):
         own = {"power_mw": int(1e3 * load.high), "square_low_mw": int(1e3 * load.low), "update_ms": sensor.update_ms}
         own.update(sensor.settings, square_period_ms=load.period_ms)

@@ -1,16 +1,18 @@
 """The benchmark scripts answer --help, the two quickest run, and a row's word says what its figure and its bar say."""
 
+import importlib
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
-SHARED = {"side_by_side", "bare_loop", "fake_driver"}
+SHARED = {"side_by_side", "bare_loop", "fake_driver", "metering_rig", "metering_driver", "metering_table"}
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in SHARED)
 QUICKEST = {"mask_share": 1, "step": 2}  # and how many rows they print
 SMALL = ["--json", "--width", "0.0625", "--batch-size", "4", "--repeats", "1", "--steps", "1"]
@@ -55,7 +57,8 @@ def side_by_side() -> Any:
 
 
 def test_every_bar_has_its_script() -> None:
-    assert {"epoch", "mask_share", "recorder_overhead", "step", "ticket_speedup", "window_energy"} == set(SCRIPTS)
+    named = {"epoch", "mask_share", "metering", "recorder_overhead", "step", "ticket_speedup", "window_energy"}
+    assert named == set(SCRIPTS)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -109,3 +112,49 @@ def test_contestants_of_a_race_share_the_places(side_by_side: Any) -> None:
     assert {name: len(values) for name, values in seconds.items()} == {"a": 4, "b": 4}
     firsts = calls[::2]
     assert firsts.count("a") == firsts.count("b") == 2
+
+
+@pytest.fixture(scope="module")
+def metering() -> Iterator[Any]:
+    sys.path.insert(0, str(FOLDER))
+    yield importlib.import_module("metering")
+    sys.path.remove(str(FOLDER))
+
+
+def test_an_error_of_a_meter_is_signed_and_taken_from_the_window_without_the_calls(metering: Any) -> None:
+    second = 1_000_000_000
+    edges = {
+        "about": 2.0,
+        "called": 0,
+        "start": second,
+        "end": 3 * second,
+        "returned": 4 * second,
+        "cpu_seconds": 0.1,
+    }
+    figures = [{"joules": 0.0}, {"joules": 400.0, "low": 390.0, "high": 410.0}, {"joules": None, "why": "no counter"}]
+    windows = [{**edges, **figure} for figure in figures]
+    job = metering.Job(metering.TOOLS[0], metering.SENSORS[0], metering.CONSTANT)
+    answer = metering.Answer(job, {"first_window_seconds": 0.5}, windows)
+    (cell,) = metering.cells_of(answer, [2.0], 3)
+    assert (cell.windows, cell.median, cell.mean, cell.worst, cell.with_calls) == (2, -50.0, -50.0, -100.0, -75.0)
+    assert (cell.bounds_held, cell.why) == (1, "no counter")
+    (cost,) = metering.costs_of([answer], [answer])
+    assert (cost.cpu_percent, cost.calls_ms, cost.start_seconds) == (pytest.approx(5.0), 2000.0, 0.5)
+    assert "no counter" in metering.error_tables([cell]) and "2 of 3" in metering.error_tables([cell])
+
+
+@pytest.mark.slow
+def test_metering_gives_every_tools_figures_or_why_there_are_none() -> None:
+    """The rivals take part where ENERGYTRAIN_RIVALS_VENV names an environment that metering.py has made."""
+    rivals = os.environ.get("ENERGYTRAIN_RIVALS_VENV")
+    command = [sys.executable, str(FOLDER / "metering.py"), "--quick", "--json", "--repeats", "1"]
+    command += ["--rivals-venv", rivals] if rivals else []
+    told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    assert {cell["tool"] for cell in told["errors"]} >= {"energytrain", "zeus", "codecarbon", "carbontracker"}
+    for cell in told["errors"]:
+        if cell["tool"] == "energytrain":
+            assert cell["windows"] == cell["bounds_held"] == 1
+        elif rivals is None:
+            assert cell["windows"] == 0 and "not installed" in cell["why"]
+        else:
+            assert cell["windows"] == 1 and cell["median"] is not None
