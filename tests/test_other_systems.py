@@ -112,7 +112,7 @@ ALL = """
     """
 
 
-@pytest.fixture(scope="module", params=sorted(NAMES))
+@pytest.fixture(scope="module", params=["win32", pytest.param("darwin", marks=pytest.mark.slow)])
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Any]:
     """What a process said that takes itself to be on that system; "system" is its name."""
     folder = tmp_path_factory.mktemp(request.param)

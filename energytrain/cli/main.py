@@ -64,7 +64,7 @@ def main(args: Optional[List[str]] = None) -> None:
 
 def run(args: List[str]) -> int:
     """Run the command line and return its exit status; every failure is one sentence on standard error."""
-    debug = "--debug" in args
+    debug = "--debug" in args[: args.index("--")] if "--" in args else "--debug" in args
     try:
         return int(group.main(args=args, prog_name="energytrain", standalone_mode=False) or 0)
     except click.exceptions.Abort:

@@ -4,6 +4,11 @@ They are scaled up (bilinear) so that convolutional networks can be run on them.
 training images are padded and cropped only.
 """
 
+import gzip
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Tuple
+
 import numpy as np
 import torch
 import torch.nn.functional as functional
@@ -22,13 +27,7 @@ def read_digits(size: int = 16) -> ImageArrays:
 
     The test part is stratified and never changes: it depends on no run's seed.
     """
-    try:
-        from sklearn.datasets import load_digits
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "the data set 'digits' is part of scikit-learn, which is not installed.", "Run pip install scikit-learn."
-        ) from error
-    pixels, digits = load_digits(return_X_y=True)
+    pixels, digits = _raw_digits()
     labels = np.asarray(digits, dtype=np.int64)
     small = torch.from_numpy(np.asarray(pixels, dtype=np.float32)).view(-1, 1, 8, 8) / _BRIGHTEST
     images = functional.interpolate(small, size=(size, size), mode="bilinear", align_corners=False)
@@ -47,3 +46,20 @@ def read_digits(size: int = 16) -> ImageArrays:
         pad=max(1, size // 8),
         flip=False,
     )
+
+
+def _raw_digits() -> Tuple[Any, Any]:
+    """(pixels (N, 64) of 0 to 16, digits (N,)) out of the installed scikit-learn, whose import alone takes seconds."""
+    package = find_spec("sklearn")
+    if package is None or not package.submodule_search_locations:
+        raise UsageError(
+            "the data set 'digits' is part of scikit-learn, which is not installed.", "Run pip install scikit-learn."
+        )
+    file = Path(package.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
+    if not file.is_file():  # a release that keeps it elsewhere
+        from sklearn.datasets import load_digits
+
+        return load_digits(return_X_y=True)  # type: ignore[no-any-return]
+    with gzip.open(file, "rt") as lines:
+        table = np.loadtxt(lines, delimiter=",")
+    return table[:, :-1], table[:, -1]

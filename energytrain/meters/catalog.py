@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..devices.detect import is_tegra
@@ -98,7 +99,13 @@ def meters_named(texts: Sequence[str]) -> Tuple[List[MeterSpec], List[str]]:
 def usual_meters() -> List[MeterSpec]:
     """The meters to try where nobody names one: those that this kind of machine can have, each sensor once."""
     others = [MeterSpec(name) for name in FOUND if name not in JETSON]
-    return (first_that_opens([MeterSpec(name) for name in JETSON]) if is_tegra() else []) + others
+    return (list(_one_of_a_jetson(os.getpid())) if is_tegra() else []) + others
+
+
+@lru_cache(maxsize=1)
+def _one_of_a_jetson(pid: int) -> Tuple[MeterSpec, ...]:
+    """Found out once a process: each look opens the monitors."""
+    return tuple(first_that_opens([MeterSpec(name) for name in JETSON]))
 
 
 def first_that_opens(choice: Sequence[MeterSpec]) -> List[MeterSpec]:
@@ -154,10 +161,13 @@ def available_meters(specs: Optional[Sequence[MeterSpec]] = None) -> List[Availa
         except EnergytrainError as error:
             found.append(Availability(str(spec), False, (), error.message, error.hint))
             continue
-        skipped = left_out(meter)
+        except Exception as error:  # a driver's library fails in ways of its own, and training must not end with it
+            found.append(Availability(str(spec), False, (), f"{type(error).__name__}: {error}."))
+            continue
+        beside = conditions_of(meter)
+        skipped = left_out(meter) + (() if beside is None else left_out(beside))
         why = "; ".join(part[1] for part in skipped) or None
         fix = " ".join(dict.fromkeys(part[2] for part in skipped)) or None
-        beside = conditions_of(meter)
         conditions = () if beside is None else tuple(beside.channels)
         found.append(Availability(str(spec), True, meter.channels, why, fix, conditions))
         meter.close()

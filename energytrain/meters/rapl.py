@@ -104,8 +104,8 @@ def open_meter(options: Mapping[str, str]) -> RaplMeter:
         raise MeterUnavailable(
             " ".join(dict.fromkeys(why for _, why, _ in skipped)), " ".join(dict.fromkeys(fix for _, _, fix in skipped))
         )
-    # Two packages of which one cannot be read have no total.
-    whole = not any(part.startswith("rapl:package") for part, _, _ in skipped)
+    # Two packages (or memories) of which one cannot be read have no total.
+    whole = not any(part.startswith(("rapl:package", "rapl:dram")) for part, _, _ in skipped)
     machine = _machine(Path(root))
     channels = [_channel(zone, machine, vendor in _AMD, whole) for zone in opened]
     return RaplMeter(channels, [(zone.folder / "energy_uj").resolve() for zone in opened], skipped, root)

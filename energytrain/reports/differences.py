@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
-from ..energy.traces.conditions import throttles
+from ..energy.traces.conditions import throttled_part, throttles
 from .format import share_of_time, si
 
 CLOCKS_APART = 0.02
@@ -82,7 +82,7 @@ def _throttling(runs: Runs) -> List[str]:
                 for run in with_
             )
             sentences.append(
-                f"{name.partition(' ')[0]} was throttled in {what} and not in {_names(without)}, so they did not run "
+                f"{throttled_part(name)} was throttled in {what} and not in {_names(without)}, so they did not run "
                 "at the same speed"
             )
     return sentences

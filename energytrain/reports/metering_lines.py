@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from rich.markup import escape
 
-from ..energy.traces.conditions import throttles
+from ..energy.traces.conditions import throttled_part, throttles
 from .format import bounds, joules, share_of_time, si
 
 DUMMY = re.compile("pmic", re.IGNORECASE)  # a Jetson's power chip is said to be at 50 or 100 °C, whatever it is at
@@ -63,7 +63,7 @@ def condition_words(conditions: Mapping[str, Any]) -> str:
             hottest.append((summary["max"], name))
         held = [f"{reason} {share_of_time(share)}" for reason, share in throttles(name, summary).items()]
         if held:
-            words.append(f"{escape(name.partition(' ')[0])} throttled ({', '.join(held)} of the time)")
+            words.append(f"{escape(throttled_part(name))} throttled ({', '.join(held)} of the time)")
     if hottest:
         celsius, name = max(hottest)
         words.insert(0, f"{escape(name)} up to {celsius:.0f} °C")

@@ -78,9 +78,9 @@ def test_every_reason_that_slows_a_gpu_down_has_its_name() -> None:
 
 def test_a_board_counts_what_throttles_it() -> None:
     count = {"quantity": "count", "meter": "ina3221 conditions", "share": 0.3}
-    assert throttles("ina3221 thermal throttling", count) == {"thermal throttling": 0.3}
-    assert throttles("ina3221 throttle events", {**count, "share": 0.0}) == {}
-    assert throttles("ina3221 throttle events", {**count, "share": None}) == {}
+    assert throttles("ina3221:thermal throttling", count) == {"thermal throttling": 0.3}
+    assert throttles("ina3221:throttle events", {**count, "share": 0.0}) == {}
+    assert throttles("ina3221:throttle events", {**count, "share": None}) == {}
     assert throttles("nvml:0 foreign processes", count) == {}
 
 

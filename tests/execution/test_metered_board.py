@@ -68,6 +68,7 @@ def test_a_run_on_a_tx2_is_measured_on_its_input_and_the_bounds_hold_the_truth(t
     assert "modelled" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_rail_that_cannot_be_read_is_said_and_the_total_stands(tx2, tmp_path):
     """The board's folder is named from where the command runs, which is not where the recorder works."""
     tx2.replace("VDD_SYS_GPU", EIO_FILE)

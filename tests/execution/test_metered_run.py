@@ -53,6 +53,7 @@ def test_joules_are_measured_and_their_bounds_hold_200_watts(meter, fake_nvml, t
     assert kinds == ({"joules"} if meter == "nvml" else {"watts"})
 
 
+@pytest.mark.slow
 def test_the_table_says_measured(fake_nvml, tmp_path):
     assert energytrain(tmp_path, "nvml").returncode == 0
     report = subprocess.run(
@@ -81,7 +82,7 @@ def test_a_gpu_lost_half_way_leaves_a_saved_result_and_exit_3(fake_nvml, tmp_pat
     assert (tmp_path / "run" / "model.safetensors").exists() and "Traceback" not in err
 
 
-@pytest.mark.parametrize("meter", ["nvml", "nvml:gpu=0"])
+@pytest.mark.parametrize("meter", ["nvml", pytest.param("nvml:gpu=0", marks=pytest.mark.slow)])
 def test_a_declared_meter_that_is_not_here_does_not_stop_training_and_is_said(meter, tmp_path, monkeypatch):
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
     done = energytrain(tmp_path, meter, "--epochs", "2")
@@ -100,6 +101,7 @@ def test_another_machine_s_meter_never_stands_for_the_device_that_is_modelled(fa
     assert result["useful"]["measured"]["joules"] is not None, "what this machine used is kept beside it"
 
 
+@pytest.mark.slow
 def test_a_meter_that_nobody_named_is_no_primary_for_a_cpu(fake_nvml, tmp_path):
     done = energytrain(tmp_path, "auto", "--epochs", "2")
     assert done.returncode == 0, done.stderr

@@ -114,7 +114,7 @@ def test_how_this_process_starts_others_stays_its_own_affair(open_jtop: Open) ->
 
 
 def test_jetson_stats_is_imported_only_when_the_meter_is_opened() -> None:
-    code = "import sys, energytrain.meters.jtop; sys.exit('jtop' in sys.modules)"
+    code = "import sys, energytrain.meters.jetson.jtop; sys.exit('jtop' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 

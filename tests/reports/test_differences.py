@@ -28,7 +28,7 @@ def run(name, device="nvidia-gpu", **changed):
         "nvml:0 foreign processes": {**number("count", 0.0), "share": changed.get("foreign", 0.0)},
         "nvml:0 hot spot temperature": number("celsius", changed.get("spot", 70.0)),
         "jtop cpu0 clock": number("hertz", changed.get("core", 1.2e9)),
-        "jtop thermal throttling": {**number("count", 0.0), "share": changed.get("slowed", 0.0)},
+        "jtop:thermal throttling": {**number("count", 0.0), "share": changed.get("slowed", 0.0)},
         "jtop power mode": {"quantity": "state", "meter": "jtop conditions", "shares": {changed.get("mode", "0"): 1.0}},
     }
     return {"name": name, "device": {"name": device}, "conditions": conditions}

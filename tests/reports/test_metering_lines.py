@@ -85,7 +85,7 @@ def test_heat_and_throttling_are_told(measured):
             "shares": {"0x1": 0.5, "0x4": 0.123, "0x40": 0.004},
         },
         "ina3221 PMIC-Die temperature": {"quantity": "celsius", "meter": "x", "min": 100, "mean": 100, "max": 100.0},
-        "ina3221 thermal throttling": {"quantity": "count", "meter": "x", "mean": 0.1, "max": 1.0, "share": 0.1},
+        "ina3221:thermal throttling": {"quantity": "count", "meter": "x", "mean": 0.1, "max": 1.0, "share": 0.1},
         "nvml:0 SM clock": {"quantity": "hertz", "meter": "nvml conditions", "min": 1e9, "mean": 1e9, "max": 1e9},
     }
     (line,) = [line for line in metering_lines({**measured, "conditions": conditions}) if "while it trained" in line]

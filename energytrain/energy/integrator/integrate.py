@@ -18,7 +18,7 @@ from .counter import counter_stretch
 from .curve import Limits, Stretch, Timing
 from .moments import lag_of, moments_of
 from .power import power_curve, power_stretch
-from .smoothing import LAG_ERROR, smoothed_stretch
+from .smoothing import LAG_ERROR, smoothed_stretch, steepest_power
 from .updates import Updates, find_updates, update_period, usual_interval
 
 INTEGRATOR_VERSION = 2
@@ -117,7 +117,9 @@ def _metered(t: Array, values: Array, series: Series, seconds: float) -> Tuple[S
     """The energy of a window from power readings, and what a load may have hidden from them."""
     channel = series.channel
     largest = float(np.max(series.values[_good(channel, series.values)]))
-    most = GUESSED_MOST * largest if channel.max_watts is None else channel.max_watts
+    most = channel.max_watts
+    if most is None:
+        most = GUESSED_MOST * max(largest, steepest_power(series, channel.smoothing_seconds))
     limits = Limits(channel.idle_watts, max(most, channel.idle_watts))
     updates = find_updates(t, values, channel.update_seconds, channel.resolution)
     part, timing = _integrated(updates, channel, limits, seconds)

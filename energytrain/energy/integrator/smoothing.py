@@ -10,12 +10,24 @@ from typing import Tuple
 
 import numpy as np
 
-from ..traces.series import Array
+from ..traces.series import Array, Series
 from .curve import Limits, Sides, Stretch
 from .power import PowerCurve, power_stretch
 
 LAG_ERROR = 0.1  # of the lag: how far a chip's clock may be off (INA3221: 1.1 ms a conversion, 1.21 ms at most)
 NEAR = 1.5  # looks on either side of an edge that show the power there
+
+
+def steepest_power(series: Series, lag: float) -> float:
+    """The most that the readings of a series say the power was, in watts: a short burst shows in their slope, not their
+    height. Zero where nothing lags."""
+    good = np.isfinite(series.values)
+    t, values = series.t[good] * 1e-9, series.values[good]
+    apart = np.diff(t)
+    if lag <= 0 or not (apart > 0).any():
+        return 0.0
+    rises = np.diff(values)[apart > 0] / apart[apart > 0]
+    return float(np.max(values[1:][apart > 0] + lag * rises))
 
 
 def smoothed_stretch(

@@ -1,7 +1,7 @@
 """What a sensor really does, from its readings: how often it updates, what its meter usually shows, what reading costs.
 
 A driver states what its hardware documents; this finds out the rest. `probe_updates` is a pure function of a series;
-the other two record for a few seconds and keep nothing. What a reading averages over: probe_averaging.py.
+the other two record for a few seconds and keep nothing. What a reading averages over: probing/averaging.py.
 """
 
 import math

@@ -47,8 +47,14 @@ def throttles(name: str, summary: Mapping[str, Any]) -> Dict[str, float]:
     if summary["quantity"] == "flags" and summary["meter"].startswith("nvml"):
         shares = {int(bit, 16): share for bit, share in summary["shares"].items()}
         return {reason: shares[bit] for bit, reason in THROTTLES.items() if shares.get(bit, 0.0) > 0}
-    kind = name.partition(" ")[2]
-    return {kind: summary["share"]} if kind in THROTTLE_COUNTS and summary["share"] else {}
+    kind = next((kind for kind in THROTTLE_COUNTS if name.endswith(kind)), None)
+    return {kind: summary["share"]} if kind is not None and summary["share"] else {}
+
+
+def throttled_part(name: str) -> str:
+    """What a channel of throttling speaks of: "nvml:0" of "nvml:0 clock events", "rapl" of "rapl:throttle events"."""
+    kind = next((kind for kind in THROTTLE_COUNTS if name.endswith(kind)), None)
+    return name.partition(" ")[0] if kind is None else name[: -len(kind)].rstrip(" :")
 
 
 def _weighted(series: Series, stretches: Sequence[Stretch]) -> Tuple[Array, Array]:

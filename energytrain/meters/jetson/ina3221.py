@@ -47,6 +47,11 @@ class MonitorInput:
     shunt_ohms: Optional[float]
     timing: Mapping[str, float]
 
+    @property
+    def wrong_shunt(self) -> bool:
+        """Whether the kernel was told a shunt that no board has, so that its currents are wrong."""
+        return self.shunt_ohms is not None and 0 < self.shunt_ohms < LEAST_OHMS
+
 
 class Ina3221Meter:
     """The rails of one board, one channel each. `skipped` says what is wrong with its total: (part, why, fix)."""
@@ -90,21 +95,23 @@ def open_meter(options: Mapping[str, str]) -> Ina3221Meter:
             f"no INA3221 power monitor is shown under {Path(root) / _DRIVERS}.",
             f"Not every board has one (the Jetson Nano 2GB has none). {_IN_A_CONTAINER}",
         )
-    channels, skipped = rail_channels("ina3221", list(inputs), setup, root, options.get("carrier") == "on")
+    carrier = options.get("carrier") == "on"
+    channels, skipped = rail_channels("ina3221", list(inputs), setup, root, carrier)
+    wrong = [label for label in channels if inputs[label].wrong_shunt]
+    if wrong:  # for the total they are not there
+        channels, skipped = rail_channels("ina3221", [n for n in inputs if n not in wrong], setup, root, carrier)
     if options.get("rails") == "total":
         channels = {label: c for label, c in channels.items() if c.summed or c.scope is Scope.MODULE}
     opened = {label: described(channel, inputs[label], setup) for label, channel in channels.items()}
-    wrong = [label for label, one in inputs.items() if label in opened and (one.shunt_ohms or 1.0) < LEAST_OHMS]
     for label in wrong:
         shunt = inputs[label].shunt_ohms
         skipped.append(
             (
                 f"ina3221:{label}",
                 f"the kernel takes the shunt of {label} for {shunt:g} ohms, so its current is wrong.",
-                f"Correct it: echo MICRO_OHMS | sudo tee {inputs[label].folder}/shunt*_resistor",
+                f"Correct it in the device tree, or for now in this rail's own file of {inputs[label].folder}.",
             )
         )
-        del opened[label]
     if not opened:
         raise MeterUnavailable(
             " ".join(why for _, why, _ in skipped) or f"none of the rails {', '.join(inputs)} is metered.",

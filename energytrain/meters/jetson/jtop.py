@@ -11,12 +11,12 @@ itself: it adds rails that contain one another, and falls back to that when the 
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence
 
 from ...devices.setup import Setup
 from ...errors import MeterUnavailable, UsageError
 from ..base import Channel, Reading, Skipped
-from .ina3221 import LEAST_OHMS, described, monitor_inputs
+from .ina3221 import MonitorInput, described, monitor_inputs
 from .ina3221_chip import channel_errors
 from .jtop_client import SOCKET, JtopConnection, connect
 from .jtop_conditions import JtopConditions
@@ -74,13 +74,17 @@ def open_meter(options: Mapping[str, str]) -> JtopMeter:
                 "jtop's service finds no power monitor on this board.",
                 "See that the INA3221 has a driver: ls /sys/bus/i2c/drivers/ | grep ina",
             )
-        channels, skipped = rail_channels("jtop", list(rails), setup, root, options.get("carrier") == "on")
-        metered: Dict[str, Channel] = {}
-        for label, (channel, wrong) in _with_errors(channels, rails, setup, Path(root)).items():
-            if wrong is None:
-                metered[label] = replace(channel, update_seconds=connection.interval)
-            else:
-                skipped.append((channel.name, wrong, "Correct it as the meter ina3221 says."))
+        carrier = options.get("carrier") == "on"
+        monitors = {one.label: one for one in monitor_inputs(Path(root))}
+        channels, skipped = rail_channels("jtop", list(rails), setup, root, carrier)
+        wrong = [label for label in channels if label in monitors and monitors[label].wrong_shunt]
+        if wrong:  # for the total they are not there
+            channels, skipped = rail_channels("jtop", [n for n in rails if n not in wrong], setup, root, carrier)
+        for label in wrong:
+            why = f"the kernel takes the shunt of {label} for {monitors[label].shunt_ohms:g} ohms."
+            skipped.append((f"jtop:{label}", why, "Correct it as the meter ina3221 says."))
+        described_channels = _with_errors(channels, rails, setup, monitors)
+        metered = {label: replace(c, update_seconds=connection.interval) for label, c in described_channels.items()}
         if not metered:
             raise MeterUnavailable(
                 " ".join(why for _, why, _ in skipped) or f"none of the rails {', '.join(rails)} is metered.",
@@ -93,25 +97,25 @@ def open_meter(options: Mapping[str, str]) -> JtopMeter:
 
 
 def _with_errors(
-    channels: Mapping[str, Channel], rails: Mapping[str, Mapping[str, Any]], setup: Setup, root: Path
-) -> Dict[str, Tuple[Channel, Optional[str]]]:
-    """By label the channel with its errors and averaging, as the monitors' own files tell, and what is wrong, or None.
+    channels: Mapping[str, Channel],
+    rails: Mapping[str, Mapping[str, Any]],
+    setup: Setup,
+    monitors: Mapping[str, MonitorInput],
+) -> Dict[str, Channel]:
+    """By label the channel with its errors and averaging, as the monitors' own files tell.
 
     Where a container does not show the files, the errors come from jtop's voltage and the board's table, and over what
     a reading averages is unknown.
     """
-    monitors = {one.label: one for one in monitor_inputs(root)}
-    found: Dict[str, Tuple[Channel, Optional[str]]] = {}
+    found: Dict[str, Channel] = {}
     for label, channel in channels.items():
         if label in monitors:
-            shunt = monitors[label].shunt_ohms or 1.0
-            wrong = f"the kernel takes the shunt of {label} for {shunt:g} ohms." if shunt < LEAST_OHMS else None
-            found[label] = described(channel, monitors[label], setup), wrong
+            found[label] = described(channel, monitors[label], setup)
         else:
             rail, millivolts = known_rail(setup, label), rails[label].get("volt")
             volts = None if millivolts is None else millivolts * MILLI
             errors: Dict[str, Any] = {**channel_errors(volts, rail.shunt_ohms if rail else None)}
-            found[label] = replace(channel, **errors), None
+            found[label] = replace(channel, **errors)
     return found
 
 

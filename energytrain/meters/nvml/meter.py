@@ -3,7 +3,7 @@
 The counter (millijoules since the driver was loaded, Volta and later) steps every 20-100 ms and is preferred, because
 what comes and goes between two reads is in it. How often it steps differs by generation and is probed, so that its
 `update_seconds` stays unknown here. Whether the counters of GA100 and Hopper look at all of the time, or only at the
-quarter that their power readings look at (see nvml_power.py), is not known: no source was found that says or measured
+quarter that their power readings look at (see nvml/power.py), is not known: no source was found that says or measured
 it. They are taken to look at all of it; if they do not, the energy of a load that keeps in step with the sensor
 (about every 100 ms) is less sure than its bounds say.
 
@@ -197,7 +197,13 @@ def _counter(nvml: Any, handle: Any, title: str, asked: Optional[bool], power: P
         return get_energy(handle) * MILLI  # type: ignore[no-any-return]
 
     # A counter that stands at zero was never started: some virtual GPUs report one so.
-    if asked is False or not supported(nvml, energy):
+    if asked is False:
+        return None
+    if not supported(nvml, energy):
+        if asked:
+            raise MeterUnavailable(
+                f"{title} has no energy counter that counts.", "Leave counter=on out: its power is read."
+            )
         return None
     loses = asked is None and "GeForce" in title and power.sensing.averaging_seconds is not None
     return None if loses and supported(nvml, power.read) else energy

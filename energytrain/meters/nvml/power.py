@@ -47,6 +47,7 @@ _MEASURED: Dict[int, Tuple[Sensing, Sensing]] = {
     _ADA: (_SECOND, _GAPLESS),
     _HOPPER: (_QUARTER_SECOND, _QUARTER),
 }
+_NO_GENERATION = 0xFFFFFFFF  # NVML_DEVICE_ARCH_UNKNOWN
 _MEASURED_GA100 = (_QUARTER, _QUARTER)
 # Cards that look at less than others of their generation, by their names: the instantaneous reading.
 _EXCEPTIONS: Dict[str, Sensing] = {
@@ -108,7 +109,7 @@ def instant_watts(nvml: Any, handle: Any) -> Optional[Read]:
 
 def _sensing(nvml: Any, handle: Any, title: str, instant: bool) -> Sensing:
     generation = supported(nvml, lambda: nvml.nvmlDeviceGetArchitecture(handle))
-    if generation is None:
+    if generation in (None, _NO_GENERATION):
         return _UNKNOWN
     if generation == _AMPERE and _capability(nvml, handle) == _GA100:
         return _MEASURED_GA100[instant]
