@@ -1,13 +1,23 @@
 """What every test shares: one thread for each process, and the fake hardware's fixtures.
 
 Two busy processes with two threads each slow a small network threefold on two cores, so the tests use one thread. The
-variables must be set before numpy or torch is first imported; the processes that tests start inherit them.
+variables must be set before numpy or torch is first imported; the processes that tests start inherit them. They would
+inherit ignored signals as well: a shell starts what it puts into the background so, and nohup does with SIGHUP.
 """
 
 import os
+import signal
 
 for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_variable] = "1"
+
+for _number, _usual in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 import pytest  # noqa: E402
 

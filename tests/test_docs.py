@@ -70,6 +70,8 @@ def context(arguments: List[str]) -> click.Context:
     command: click.Command = group
     name, parent = "energytrain", None
     while isinstance(command, click.Group):
+        if command.invoke_without_command and arguments[:1] in ([], ["--"]):  # a group that is a command as well
+            break
         parent = click.Context(command, parent=parent, info_name=name)
         assert arguments and not arguments[0].startswith("-"), "no command is named"
         name, *arguments = arguments

@@ -1,6 +1,6 @@
 """Readings that move a share of the way towards each new value (INA3221): the bounds hold whatever the load does."""
 
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 import pytest
@@ -37,7 +37,9 @@ def chip(load: Load, t: Any, rng: np.random.Generator, step: float) -> Any:
     return np.floor(shown[np.searchsorted(moments, t, side="right") - 1] / step) * step
 
 
-def measured(load: Load, seconds: float, hz: float, rng: np.random.Generator, step: float = 0.04) -> Tuple[Any, float]:
+def measured(
+    load: Load, seconds: float, hz: float, rng: np.random.Generator, step: float = 0.04, most: Optional[float] = 20.0
+) -> Tuple[Any, float]:
     t = np.arange(-2.0, seconds + 0.3, 1.03 / hz) + rng.uniform(0, 1 / hz)
     t = np.sort(t + rng.normal(0, 3e-4, len(t)))
     channel = Channel(
@@ -50,7 +52,7 @@ def measured(load: Load, seconds: float, hz: float, rng: np.random.Generator, st
         update_seconds=ROUND,
         averaging_seconds=LAG,
         smoothing_seconds=LAG,
-        max_watts=20.0,
+        max_watts=most,
     )
     series = series_of(channel, t, chip(load, t, rng, step))
     return energy_of(series, ns(0.0), ns(seconds)), load.between(0.0, seconds)
@@ -69,6 +71,17 @@ def test_the_truth_lies_inside_the_bounds(name: str, seconds: float, hz: float) 
     assert inside >= SEEDS - 1
     # The range of the limits over one read, of the load over what the lag is unsure by, and the readings' steps.
     assert np.median(widths) <= 20.0 / hz + 9.0 * (LAG / 10 + 0.025) + 0.06 * 7.5 * seconds
+
+
+@pytest.mark.parametrize("burst", [0.1, 0.2, 0.3])
+def test_a_burst_over_an_unknown_limit_lies_inside_the_bounds(burst: float) -> None:
+    """The readings stay far below such a burst: what the load can draw must not be guessed from their height."""
+    rng = np.random.default_rng([7, round(burst * 10)])
+    for _ in range(20):
+        start = 3.0 + rng.uniform(0, 0.1)
+        load = levels([start, start + burst], [5.0, 50.0, 5.0])
+        energy, truth = measured(load, 6.0, 10.0, rng, most=None)
+        assert energy.low <= truth <= energy.high
 
 
 def test_a_window_that_begins_at_a_jump_gets_the_energy_after_it() -> None:

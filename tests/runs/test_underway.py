@@ -135,7 +135,7 @@ def test_it_is_over_when_its_trace_has_ended(run: Run) -> None:
 
 KILLED = """
     import os, sys
-    from energytrain.energy import clocks
+    from energytrain.energy.traces import clocks
     from energytrain.energy.traces.trace import TraceWriter
     from energytrain.meters.base import Channel
     from energytrain.quantities.energy import Scope

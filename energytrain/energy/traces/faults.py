@@ -17,7 +17,7 @@ STEPPED_SECONDS = 0.5
 SLEWED = 0.1
 STALLED_SECONDS = 1.0
 STALLED_INTERVALS = 10
-FROZEN_SECONDS = 60.0  # a real sensor's last digit moves sooner than that
+FROZEN_SECONDS = 600.0  # the last digit of a real sensor, however steady its load, moves sooner than that
 
 
 @dataclass(frozen=True)
