@@ -51,6 +51,7 @@ def baselines(folder):
 
 def test_by_default_a_measured_run_is_idle_for_five_seconds_before_and_after(fake_nvml, tmp_path):
     """At 200 W whatever it does, training adds nothing: the net energy is nothing, within its bounds."""
+    fake_nvml.be_alone()
     fake_nvml.set(update_ms=20)
     watcher = Watcher()
     outcome = run_watched(tmp_path, watcher)

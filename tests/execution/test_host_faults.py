@@ -123,6 +123,7 @@ def test_what_the_sensors_said_and_who_else_used_the_gpu_is_kept(fake_nvml, tmp_
     names = tmp_path / "root" / "proc" / "self" / "ns"
     names.mkdir(parents=True)
     (names / "pid").symlink_to("pid:[4026531836]")  # as outside of containers, where NVML's ids can be understood
+    fake_nvml.be_alone()
     fake_nvml.set(update_ms=20, temperature_c=81, sm_mhz=1300, clock_events=0x44, compute_pids="1")
     outcome = run_small(tmp_path, **METERED, meter=(f"nvml:root={tmp_path / 'root'}",))
     result = outcome.result

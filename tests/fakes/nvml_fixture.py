@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import uuid
 from pathlib import Path
 from typing import Any, Callable, Dict, Union
 
@@ -34,6 +35,10 @@ class FakeNvml:
         fresh = self._control.with_suffix(".new")
         fresh.write_text("".join(f"{key}={value}\n" for key, value in self._settings.items()))
         os.replace(fresh, self._control)
+
+    def be_alone(self) -> None:
+        """A GPU that no other test reads at the same time: the tests run side by side, and runs name their neighbours."""
+        self.set(uuid=f"GPU-{uuid.uuid4()}")
 
     def lose_gpu(self, gpu: int = 0, after_seconds: float = 0.0) -> None:
         self.set(**{f"lost_from_ns__{gpu}": time.monotonic_ns() + int(after_seconds * 1e9)})
