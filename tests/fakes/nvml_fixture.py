@@ -37,7 +37,7 @@ class FakeNvml:
         os.replace(fresh, self._control)
 
     def be_alone(self) -> None:
-        """A GPU that no other test reads at the same time: the tests run side by side, and runs name their neighbours."""
+        """A GPU that no other test reads at the same time: tests run side by side, and runs name their neighbours."""
         self.set(uuid=f"GPU-{uuid.uuid4()}")
 
     def lose_gpu(self, gpu: int = 0, after_seconds: float = 0.0) -> None:
