@@ -96,6 +96,7 @@ def test_a_recorder_that_does_not_start_is_said(tmp_path, monkeypatch):
 @pytest.fixture
 def other_run(fake_nvml, tmp_path):
     """Starts what another run has on this machine: a recorder that writes into its folder."""
+    fake_nvml.be_alone()
     started = []
 
     def start(name):
