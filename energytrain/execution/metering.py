@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 from ..devices.setup import Setup
 from ..energy.primary import choose_primary
 from ..energy.recorder.client import Recorder
-from ..meters.catalog import MeterSpec, first_that_opens, parse_meter, usual_meters
+from ..meters.catalog import MeterSpec, one_of, parse_meter, usual_meters
 from ..runs.spec import RunSpec
 
 
@@ -27,10 +27,9 @@ def meters_of(spec: RunSpec, setup: Setup, here: bool) -> Tuple[List[MeterSpec],
         asked = [parse_meter(text) for text in spec.meters]
         return asked, [meter.name for meter in asked]
     choices = [[parse_meter(text) for text in choice] for choice in setup.meters_required] if here else []
-    required = [meter for choice in choices for meter in first_that_opens(choice)]
-    tried = {meter.name for choice in choices for meter in choice}
-    others = [meter for meter in usual_meters() if meter.name not in tried]
-    return required + others, sorted({meter.name for meter in required})
+    declared = {meter.name for choice in choices for meter in choice}
+    others = [meter for meter in usual_meters() if meter.name not in declared]
+    return [one_of(choice) for choice in choices] + others, sorted(declared)
 
 
 @dataclass

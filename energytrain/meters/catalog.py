@@ -7,8 +7,7 @@ its meter is asked for; the libraries it needs, only when it is opened.
 import importlib
 import os
 import sys
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..devices.detect import is_tegra
@@ -32,21 +31,25 @@ _SYSTEMS = {"win32": "Windows", "cygwin": "Windows", "darwin": "macOS"}
 
 @dataclass(frozen=True)
 class MeterSpec:
-    """Which meter, and how to open it; `str()` gives what `parse_meter` reads."""
+    """Which meter, and how to open it; `str()` gives what `parse_meter` reads.
+
+    instead: what to open where this one cannot be used, the first that can.
+    """
 
     name: str
     options: Mapping[str, str] = field(default_factory=dict)
+    instead: Tuple["MeterSpec", ...] = ()
 
     def __str__(self) -> str:
         options = ",".join(f"{key}={value}" for key, value in self.options.items())
         return f"{self.name}:{options}" if options else self.name
 
     def to_json(self) -> Dict[str, Any]:
-        return {"name": self.name, "options": dict(self.options)}
+        return {"name": self.name, "options": dict(self.options), "instead": [one.to_json() for one in self.instead]}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "MeterSpec":
-        return MeterSpec(data["name"], dict(data["options"]))
+        return MeterSpec(data["name"], dict(data["options"]), tuple(map(MeterSpec.from_json, data["instead"])))
 
 
 @dataclass(frozen=True)
@@ -99,22 +102,12 @@ def meters_named(texts: Sequence[str]) -> Tuple[List[MeterSpec], List[str]]:
 def usual_meters() -> List[MeterSpec]:
     """The meters to try where nobody names one: those that this kind of machine can have, each sensor once."""
     others = [MeterSpec(name) for name in FOUND if name not in JETSON]
-    return (list(_one_of_a_jetson(os.getpid())) if is_tegra() else []) + others
+    return ([one_of([MeterSpec(name) for name in JETSON])] if is_tegra() else []) + others
 
 
-@lru_cache(maxsize=1)
-def _one_of_a_jetson(pid: int) -> Tuple[MeterSpec, ...]:
-    """Found out once a process: each look opens the monitors."""
-    return tuple(first_that_opens([MeterSpec(name) for name in JETSON]))
-
-
-def first_that_opens(choice: Sequence[MeterSpec]) -> List[MeterSpec]:
-    """The first of these meters that can be used here; all of them where none can, so that each says why."""
-    if len(choice) > 1:
-        for meter in choice:
-            if available_meters([meter])[0].ok:
-                return [meter]
-    return list(choice)
+def one_of(choice: Sequence[MeterSpec]) -> MeterSpec:
+    """The first of these meters, and the others instead of it."""
+    return replace(choice[0], instead=tuple(choice[1:]))
 
 
 def located(spec: MeterSpec) -> MeterSpec:
@@ -123,7 +116,7 @@ def located(spec: MeterSpec) -> MeterSpec:
     for name in ("root", "socket", "trace", "board"):
         if name != "board" or options.get(name, "").endswith((".yaml", ".yml")):
             options.update({name: os.path.abspath(options[name])} if name in options else {})
-    return MeterSpec(spec.name, options)
+    return MeterSpec(spec.name, options, tuple(map(located, spec.instead)))
 
 
 def check_meter(spec: MeterSpec) -> None:
@@ -161,7 +154,7 @@ def available_meters(specs: Optional[Sequence[MeterSpec]] = None) -> List[Availa
         except EnergytrainError as error:
             found.append(Availability(str(spec), False, (), error.message, error.hint))
             continue
-        except Exception as error:  # a driver's library fails in ways of its own, and training must not end with it
+        except Exception as error:  # a driver's library fails in ways of its own; the other meters are still shown
             found.append(Availability(str(spec), False, (), f"{type(error).__name__}: {error}."))
             continue
         beside = conditions_of(meter)

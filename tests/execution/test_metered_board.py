@@ -9,9 +9,8 @@ import pytest
 from fakes.tegra import EIO_FILE, FakeBoard, Wave
 
 from energytrain.devices.setup import load_setup
-from energytrain.execution.metering import meters_of
+from energytrain.execution.metering import Metering, meters_of
 from energytrain.execution.resolve import device_is_here, resolve
-from energytrain.meters.catalog import parse_meter
 from energytrain.runs.events import read_events
 
 ARGUMENTS = (
@@ -93,11 +92,15 @@ def test_a_tx2_is_where_a_meter_is_shown_its_files_or_told_so(tx2, meter, here):
 def test_one_of_the_meters_that_a_board_takes_is_enough(tx2, tmp_path):
     board = replace(load_setup("tx2"), meters_required=((f"jtop:socket={tmp_path}/none", f"ina3221:root={tx2.root}"),))
     spec, _ = resolve({"device": "tx2", "compute": "cpu"})
-    meters, declared = meters_of(spec, board, here=True)
-    assert meters[0] == parse_meter(f"ina3221:root={tx2.root}") and declared == ["ina3221"]
-    assert "jtop" not in [meter.name for meter in meters]
-    both = replace(board, meters_required=((f"ina3221:root={tmp_path}/no", f"ina3221:root={tx2.root}/no"),))
-    meters, declared = meters_of(spec, both, here=True)
-    assert [meter.options["root"] for meter in meters[:2]] == [f"{tmp_path}/no", f"{tx2.root}/no"]
-    assert declared == ["ina3221"]
+    metering = Metering.start(spec, board, True, tmp_path / "one.arrows", 1)
+    metering.stop()
+    assert metering.primary == ("ina3221:VDD_IN",)
+    assert not [row for row in metering.unavailable if row["declared"]]
+    both = replace(board, meters_required=((f"ina3221:root={tmp_path}/no", f"jtop:board=tx2,socket={tmp_path}/no"),))
+    metering = Metering.start(spec, both, True, tmp_path / "none.arrows", 1)
+    assert metering.primary == () and [row["meter"].partition(":")[0] for row in metering.unavailable[:2]] == [
+        "ina3221",
+        "jtop",
+    ]
+    assert all(row["declared"] and row["why"] for row in metering.unavailable[:2])
     assert meters_of(spec, board, here=False)[1] == []

@@ -122,13 +122,14 @@ class Recorder:
 
     def latest(self) -> Optional[Dict[str, Any]]:
         """The newest status, or None while there is none: {"t" ns, "channels": {name: {"watts", "joules", "partial",
-        "error", "update_seconds"}}, "error", "cpu_seconds"}. Never blocks. While nobody asks, the pipe fills and newer
-        ones are dropped, so `t` says how old it is."""
+        "error", "update_seconds"} or, of a condition, {"value", "error"}}, "error", "cpu_seconds", "meters": [{"meter",
+        "reads", "cpu_seconds"}]}. Never blocks. While nobody asks, the pipe fills and newer ones are dropped, so `t`
+        says how old it is."""
         self._drain()
         return self._status
 
     def wait_sampled(self, timeout: float = 2.0) -> bool:
-        """Waits until every channel gave a sample; False where one did not in time."""
+        """Waits until every channel of power gave a sample; False where one did not in time."""
         return bool(self.channels) and self._wait(lambda: self._sampled, timeout)
 
     def flush(self, timeout: float = 2.0) -> bool:

@@ -53,16 +53,21 @@ def _open_meters(config: RecorderConfig) -> Tuple[List[Meter], Unavailable]:
     meters: List[Meter] = []
     unavailable: Unavailable = []
     for spec in config.meters:
-        try:
-            meter = open_meter(spec)
-        except EnergytrainError as error:
-            unavailable.append({"meter": str(spec), "why": error.message, "fix": error.hint})
-            continue
-        except Exception as error:  # a driver's library fails in ways of its own; the other meters go on
-            unavailable.append({"meter": str(spec), "why": f"{type(error).__name__}: {error}", "fix": None})
-            continue
-        meters.append(meter)
-        unavailable.extend({"meter": part, "why": why, "fix": fix} for part, why, fix in left_out(meter))
+        refused: Unavailable = []
+        for one in (spec, *spec.instead):
+            try:
+                meter = open_meter(one)
+            except EnergytrainError as error:
+                refused.append({"meter": str(one), "why": error.message, "fix": error.hint})
+                continue
+            except Exception as error:  # a driver's library fails in ways of its own; the other meters go on
+                refused.append({"meter": str(one), "why": f"{type(error).__name__}: {error}", "fix": None})
+                continue
+            meters.append(meter)
+            unavailable.extend({"meter": part, "why": why, "fix": fix} for part, why, fix in left_out(meter))
+            break
+        else:
+            unavailable.extend(refused)
     return meters, unavailable
 
 
