@@ -86,7 +86,7 @@ def main() -> None:
 def _reads(trace: Path, began: int, ended: int) -> int:
     from energytrain.energy.traces.trace import read_trace
 
-    (series,) = read_trace(trace).series.values()
+    (series,) = read_trace(trace).metered.values()
     return int(((series.t >= began) & (series.t < ended)).sum())
 
 
