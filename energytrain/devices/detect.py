@@ -51,11 +51,16 @@ def is_tegra(root: str = "/") -> bool:
 
 
 def board_names(root: str = "/") -> Tuple[str, ...]:
-    """The names that the device tree gives this board, from the most to the least specific; empty on a PC."""
+    """The names that the device tree gives this board, from the most to the least specific.
+
+    Empty on a PC, and where the device tree cannot be read.
+    """
     for path in _COMPATIBLE:
-        file = Path(root) / path
-        if file.is_file():
-            return tuple(name for name in file.read_bytes().decode("ascii", "replace").split("\0") if name)
+        try:
+            text = (Path(root) / path).read_bytes().decode("ascii", "replace")
+        except OSError:
+            continue
+        return tuple(name for name in text.split("\0") if name)
     return ()
 
 

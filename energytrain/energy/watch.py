@@ -20,6 +20,7 @@ from ..quantities.energy import Energy
 from .measure import SAMPLE_WAIT_SECONDS, why_missing
 from .primary import choose_primary, primary_energy
 from .recorder.client import Recorder
+from .recorder.live import counted
 from .traces.series import Array, Series, Trace
 from .traces.trace import AnyPath, TraceReader
 
@@ -189,14 +190,12 @@ class _Sum:
         return self._channel.quantity == "joules"
 
     def _counted(self, values: Array, seconds: Array) -> Tuple[Array, Array]:
-        """(joules, which are known) between the reads of a counter; one that was reset has lost what it had."""
+        """(joules, which are known) between the reads of a counter."""
         pieces = np.diff(values)
-        if self._channel.wraps_at is not None:
-            wrapped = pieces + self._channel.wraps_at
-            most = self._channel.max_watts
-            plausible = wrapped >= 0 if most is None else (wrapped >= 0) & (wrapped <= most * (seconds + 1))
-            pieces = np.where((pieces < 0) & plausible, wrapped, pieces)
-        return pieces, pieces >= 0
+        for i in np.flatnonzero(pieces < 0):
+            grown = counted(self._channel, values[i], values[i + 1], seconds[i])
+            pieces[i] = np.nan if grown is None else grown
+        return pieces, np.isfinite(pieces)
 
     def _integrated(self, values: Array, seconds: Array) -> Tuple[Array, Array]:
         longest = max(BRIDGED_SECONDS, BRIDGED_SECONDS * (self._channel.update_seconds or 0.0))

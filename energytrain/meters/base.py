@@ -8,7 +8,7 @@ are channels like the others, of a second meter that is read once a second (`con
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, List, Mapping, Optional, Protocol, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Protocol, Tuple
 
 from ..quantities.energy import Scope
 
@@ -16,6 +16,7 @@ POWER = ("joules", "watts")
 # What else a sensor may say. "flags" is a bit mask, "state" the number of a setting: compared, never averaged.
 CONDITIONS = ("celsius", "hertz", "percent", "limit_watts", "count", "flags", "state")
 Skipped = Tuple[str, str, str]
+Read = Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -102,3 +103,33 @@ def conditions_of(meter: Meter) -> Optional[Meter]:
     """
     conditions: Optional[Meter] = getattr(meter, "conditions", None)
     return conditions
+
+
+class Source(NamedTuple):
+    """A condition that a driver reads by itself: its name, its quantity, its smallest step, how to read it."""
+
+    name: str
+    quantity: str
+    resolution: float
+    read: Read
+
+
+def condition_channels(
+    meter: str, start: str, sources: Iterable[Tuple[str, str, float]], scope: Scope, sensor: Optional[str] = None
+) -> Tuple[Channel, ...]:
+    """The channels of the conditions that the meter called `meter` has; their names begin with `start`.
+
+    sources: of each condition its name, quantity and smallest step, as a `Source` begins.
+    sensor: what they are all read from; each is one of its own without it.
+    """
+    return tuple(
+        Channel(
+            name=start + name,
+            meter=meter,
+            sensor=sensor or start + name,
+            quantity=quantity,
+            scope=scope,
+            resolution=resolution,
+        )
+        for name, quantity, resolution in sources
+    )

@@ -6,19 +6,18 @@ was opened. "throttle events" counts those since the last read, "thermal throttl
 something down at this moment, and "power mode" is nvpmodel's number on a Jetson.
 """
 
-import os
 import re
 from functools import partial
 from pathlib import Path
-from typing import Callable, Iterator, List, NamedTuple, Sequence, Tuple, Union
+from typing import Iterator, List, Sequence, Tuple
 
 from ..quantities.energy import Scope
-from .base import Channel, Reading
+from .base import Reading, Source, condition_channels
+from .kernel_files import read_number, read_text, reading_of
 
 MILLI = 1e-3
 KILO = 1e3
 MOST_CORES = 16  # whose clocks are read; on a large server each one costs a little
-MOST_BYTES = 256
 
 # Cooling devices that slow down what computes: those of cpufreq and devfreq, ACPI's processors, and the alerts of
 # Jetsons ("cpu-throttle-alert" on Orin, "gpu-balanced" before). Fans, radios and displays are none.
@@ -27,17 +26,6 @@ _GPU = re.compile(r"gpu|gm20b|gp10b|gv11b|ga10b")
 _PROCESSOR_SENSORS = ("k10temp", "zenpower")  # AMD's processors are no thermal zone
 _POWER_MODE = re.compile(r"pmode:\s*(\d+)")
 
-Read = Callable[[], float]
-
-
-class Source(NamedTuple):
-    """One condition: its name, its quantity, its smallest step, how to read it (OSError or ValueError)."""
-
-    name: str
-    quantity: str
-    resolution: float
-    read: Read
-
 
 class HostConditions:
     """The conditions of the machine whose files lie under `root`; the channels' names begin with `prefix`."""
@@ -45,17 +33,8 @@ class HostConditions:
     def __init__(self, root: str = "/", prefix: str = "host") -> None:
         self.name = f"{prefix} conditions"
         sources = list(_sources(Path(root)))
-        self.channels: Tuple[Channel, ...] = tuple(
-            Channel(
-                name=f"{prefix}:{source.name}",
-                meter=self.name,
-                sensor=f"{prefix}:{source.name}",
-                quantity=source.quantity,
-                scope=Scope.BOARD,
-                resolution=source.resolution,
-            )
-            for source in sources
-        )
+        kinds = (source[:3] for source in sources)
+        self.channels = condition_channels(self.name, f"{prefix}:", kinds, Scope.BOARD)
         self._reads = [source.read for source in sources]
 
     def read(self) -> List[Reading]:
@@ -63,26 +42,6 @@ class HostConditions:
 
     def close(self) -> None:
         pass
-
-
-def reading_of(read: Read) -> Reading:
-    """What a read of a kernel file gives; where it fails, the system's words."""
-    try:
-        return Reading(read())
-    except OSError as error:
-        return Reading(None, error.strerror or str(error))
-    except ValueError as error:
-        return Reading(None, str(error))
-
-
-def read_number(path: Union[str, Path]) -> float:
-    """The number that a kernel file holds. OSError where it cannot be read, ValueError where it is no number."""
-    descriptor = os.open(path, os.O_RDONLY)  # a third of the time that open() takes
-    try:
-        text = os.read(descriptor, MOST_BYTES)
-    finally:
-        os.close(descriptor)
-    return float(text)
 
 
 def _scaled(path: Path, scale: float) -> float:
@@ -103,17 +62,10 @@ def _numbered(folder: Path, pattern: str) -> List[Path]:
     return sorted(folder.glob(pattern), key=lambda path: int(re.sub(r".*?(\d*)$", r"\1", path.name) or 0))
 
 
-def _text(path: Path) -> str:
-    """What a kernel file holds, or "" where there is none to read."""
-    try:
-        return path.read_text(errors="replace").strip("\0 \n")
-    except OSError:
-        return ""
-
-
 def _temperatures(root: Path) -> Iterator[Source]:
-    zones = [(_text(zone / "type"), zone / "temp") for zone in _numbered(root / "sys/class/thermal", "thermal_zone*")]
-    monitors = [(_text(monitor / "name"), monitor) for monitor in _numbered(root / "sys/class/hwmon", "hwmon*")]
+    folders = _numbered(root / "sys/class/thermal", "thermal_zone*")
+    zones = [(read_text(zone / "type"), zone / "temp") for zone in folders]
+    monitors = [(read_text(monitor / "name"), monitor) for monitor in _numbered(root / "sys/class/hwmon", "hwmon*")]
     zones += [(name, monitor / "temp1_input") for name, monitor in monitors if name in _PROCESSOR_SENSORS]
     seen: List[str] = []
     for kind, path in zones:
@@ -164,7 +116,7 @@ def _mode_in(status: Path) -> float:
 
 def _throttling(root: Path) -> Iterator[Source]:
     devices = _numbered(root / "sys/class/thermal", "cooling_device*")
-    slowing = [device / "cur_state" for device in devices if _SLOWING.search(_text(device / "type"))]
+    slowing = [device / "cur_state" for device in devices if _SLOWING.search(read_text(device / "type"))]
     if slowing:
         yield Source("thermal throttling", "count", 1.0, partial(_how_many, slowing))
     cores = _numbered(root / "sys/devices/system/cpu", "cpu[0-9]*")

@@ -24,7 +24,8 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from ..errors import MeterUnavailable
 from ..quantities.energy import Scope
 from .base import Channel, Reading, Skipped
-from .host import HostConditions, read_number, reading_of
+from .host import HostConditions
+from .kernel_files import read_number, read_text, reading_of, words_of
 
 OPTIONS: Dict[str, str] = {
     "zones": "zones or kinds of them joined by '+', such as package-0+dram; all but psys without it",
@@ -120,7 +121,7 @@ def _zones(folder: Path, amd: bool) -> List[Zone]:
     found: Dict[str, Dict[Tuple[int, ...], str]] = {}
     for entry in folder.glob("intel-rapl*:*"):
         match = _ZONE.fullmatch(entry.name)
-        name = _word(entry / "name")
+        name = read_text(entry / "name")
         if match is not None and name:
             found.setdefault(match.group(1), {})[tuple(map(int, match.group(2).split(":")))] = name
     control = min(found, default="", key=len)  # not by way of mmio where the other is there
@@ -154,9 +155,8 @@ def _unreadable(zone: Zone) -> Optional[Tuple[str, str]]:
     except PermissionError:
         return "only root may read the processor's energy counters, since Linux 5.10 (CVE-2020-8694).", OPEN_TO_ALL
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
         return (
-            f"the energy counter of {zone.name} cannot be read: {why}.",
+            f"the energy counter of {zone.name} cannot be read: {words_of(error)}.",
             f"See what 'sudo cat {zone.folder}/energy_uj' says, and leave it out with zones= if it stays so.",
         )
     return None
@@ -198,23 +198,17 @@ def _number(path: Path) -> Optional[float]:
     return value if value is not None and value > 0 else None
 
 
-def _word(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:
-        return ""
-
-
 def _processor(root: Path) -> Tuple[str, bool]:
     """(vendor, "" where it is no x86; whether this is a virtual machine), by /proc/cpuinfo."""
-    text = _word(root / "proc/cpuinfo") or _word(Path("/proc/cpuinfo"))  # a container's root may show /sys alone
+    # A container's root may show /sys alone.
+    text = read_text(root / "proc/cpuinfo") or read_text(Path("/proc/cpuinfo"))
     vendor = re.search(r"^vendor_id\s*:[ \t]*(.*)$", text, re.MULTILINE)
     return (vendor.group(1) if vendor else ""), bool(re.search(r"^flags\s*:.*\bhypervisor\b", text, re.MULTILINE))
 
 
 def _machine(root: Path) -> str:
     """What tells this machine's counters from another's. The machine's id is confidential (machine-id(5)): hashed."""
-    identity = _word(root / "etc/machine-id") or socket.gethostname()
+    identity = read_text(root / "etc/machine-id") or socket.gethostname()
     return hashlib.sha256(f"energytrain rapl {identity}".encode()).hexdigest()[:8]
 
 

@@ -79,6 +79,15 @@ def test_the_device_tree_is_also_found_where_sysfs_has_it(tmp_path):
     assert is_tegra(str(tmp_path)) and detect(str(tmp_path)) == "tx2"
 
 
+@pytest.mark.parametrize("unreadable", ["/proc/self/mem", "/proc/self/mem/compatible", "/proc/self"])
+def test_a_device_tree_that_cannot_be_read_tells_nothing(machine, tmp_path, unreadable):
+    root = machine(CONTROL, compatible=TX2)
+    file = tmp_path / "proc/device-tree/compatible"
+    file.unlink()
+    file.symlink_to(unreadable)
+    assert board_names(root) == () and not is_tegra(root) and detect(root) == "nvidia-gpu"
+
+
 def test_what_is_here(machine):
     root = machine(RELEASE, CONTROL, compatible=TX2)
     assert [name for name in setup_names() if is_here(load_setup(name), root)] == ["generic-cpu", "jetson", "tx2"]

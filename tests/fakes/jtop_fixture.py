@@ -1,6 +1,5 @@
 """A fake service of jtop, the meter that is connected to it, and how tests wait for what it says."""
 
-import importlib.util
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List
@@ -15,9 +14,6 @@ from .jtop_server import FakeJtop
 
 INTERVAL = 0.2
 Open = Callable[..., jtop.JtopMeter]
-needs_jetson_stats = pytest.mark.skipif(
-    importlib.util.find_spec("jtop") is None, reason="jetson-stats is not installed"
-)
 
 
 @pytest.fixture

@@ -152,6 +152,7 @@ class FakeBoard:
         self._waves: Dict[str, Callable[[float], float]] = {}
         self._worker: Optional[threading.Thread] = None
         self._ended = threading.Event()
+        self._files_lock = threading.Lock()
         tree = root / "sys/firmware/devicetree/base"
         _write(tree / "compatible", "\0".join(names) + "\0")
         _write(tree / "serial-number", serial + "\0")
@@ -221,8 +222,9 @@ class FakeBoard:
 
     def replace(self, label: str, target: str, kind: str = "power") -> None:
         """Makes a rail's file read as `target` does, such as `EIO_FILE`."""
-        self.file(label, kind).unlink()
-        self.file(label, kind).symlink_to(target)
+        with self._files_lock:
+            self.file(label, kind).unlink()
+            self.file(label, kind).symlink_to(target)
 
     def remove(self, address: str) -> None:
         """Takes a monitor away, as its driver does when it is unloaded."""
@@ -250,8 +252,9 @@ class FakeBoard:
             shown["power"] = int(millivolts * milliamperes / 1000)
         for kind, value in shown.items():
             file = self.file(label, kind)
-            if not file.is_symlink() and file.parent.is_dir():
-                _write(file, f"{value}\n")
+            with self._files_lock:
+                if not file.is_symlink() and file.parent.is_dir():
+                    _write(file, f"{value}\n")
 
 
 def _write(file: Path, text: str) -> None:

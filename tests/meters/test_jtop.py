@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from fakes.jtop_fixture import INTERVAL, Open, by_name, needs_jetson_stats, until, whole
+from fakes.jtop_fixture import INTERVAL, Open, by_name, until, whole
 from fakes.jtop_server import FakeJtop
 from fakes.jtop_service import RealJtop
 from fakes.tegra import FakeBoard
@@ -12,8 +12,6 @@ from energytrain.errors import MeterUnavailable, UsageError
 from energytrain.meters.base import Reading, conditions_of, left_out
 from energytrain.meters.catalog import open_meter, parse_meter
 from energytrain.meters.jetson import jtop
-
-pytestmark = needs_jetson_stats
 
 
 def test_the_rails_of_a_tx2(open_jtop: Open) -> None:

@@ -7,10 +7,10 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, List
 
 import pytest
-from fakes.jtop_fixture import INTERVAL, Open, by_name, failed, needs_jetson_stats, options_of, until, whole
+from fakes.jtop_fixture import INTERVAL, Open, by_name, failed, options_of, until, whole
 from fakes.jtop_server import FakeJtop
 
 from energytrain.energy.integrator.integrate import energy_of
@@ -22,7 +22,6 @@ from energytrain.meters.catalog import parse_meter
 from energytrain.meters.jetson import jtop, jtop_client
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = needs_jetson_stats
 
 
 def test_what_the_service_gathered_for_an_earlier_client_is_no_reading(open_jtop: Open, fake_jtop: FakeJtop) -> None:
@@ -35,6 +34,10 @@ def test_what_the_service_gathered_for_an_earlier_client_is_no_reading(open_jtop
     fake_jtop.set(hang=False)
     assert by_name(late)["jtop:VDD_IN"].value != 9.0
     assert until(lambda: by_name(late)["jtop:VDD_IN"].value, lambda value: value is not None) == 5.0
+
+
+def test_its_first_read_is_a_reading(open_jtop: Open) -> None:
+    assert whole(by_name(open_jtop()))
 
 
 def test_a_service_that_publishes_nothing_more_is_a_gap_and_no_constant(open_jtop: Open, fake_jtop: FakeJtop) -> None:
@@ -61,6 +64,73 @@ def test_it_comes_back_with_a_service_that_was_restarted(
     fake_jtop.set(rails={"VDD_IN": [6.0, 6.0, 0.0]})
     fake_jtop.start()
     assert until(lambda: by_name(meter)["jtop:VDD_IN"].value, lambda value: value is not None) == 6.0
+
+
+def test_reads_of_the_meter_and_of_its_conditions_never_connect_again_at_once(
+    open_jtop: Open, fake_jtop: FakeJtop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meter = open_jtop()
+    until(lambda: by_name(meter), whole)
+    attempts: List[str] = []
+    at_work, most = [0], [0]
+    start, check = threading.Thread.start, jtop_client._check_socket
+
+    def starts_late(thread: threading.Thread) -> None:
+        """As on a busy machine: time passes between the question who connects and the answer."""
+        time.sleep(0.1)
+        start(thread)
+
+    def connects_slowly(path: str) -> None:
+        attempts.append(threading.current_thread().name)
+        at_work[0] += 1
+        most[0] = max(most[0], at_work[0])
+        time.sleep(0.3)
+        at_work[0] -= 1
+        check(path)
+
+    monkeypatch.setattr(jtop_client, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(jtop_client, "_check_socket", connects_slowly)
+    fake_jtop.kill()
+    until(meter._connection.client.is_alive, lambda alive: not alive)
+    until(lambda: meter._connection._power[0], lambda since: time.monotonic() - since > 3 * INTERVAL)
+    ended = threading.Event()
+
+    def reads(one: Any) -> None:
+        while not ended.is_set():
+            one.read()
+            time.sleep(0.005)
+
+    readers = [threading.Thread(target=reads, args=(one,)) for one in (meter, conditions_of(meter))]
+    for reader in readers:
+        reader.start()
+    monkeypatch.setattr(threading.Thread, "start", starts_late)
+    until(lambda: len(attempts), lambda number: number >= 3)
+    ended.set()
+    for reader in readers:
+        reader.join()
+    assert set(attempts) == {"jtop reconnects"} and most == [1]
+
+
+def test_closing_while_it_connects_again_leaves_no_client(
+    open_jtop: Open, fake_jtop: FakeJtop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jtop_client, "RETRY_SECONDS", 0.0)
+    meter = open_jtop()
+    fake_jtop.kill()
+    until(meter._connection.client.is_alive, lambda alive: not alive)
+    fake_jtop.start()
+    fresh: List[Any] = []
+    connected = jtop_client.JtopConnection._connected
+
+    def closed_meanwhile(connection: jtop_client.JtopConnection) -> Any:
+        fresh.append(connected(connection))
+        meter.close()
+        return fresh[-1]
+
+    monkeypatch.setattr(jtop_client.JtopConnection, "_connected", closed_meanwhile)
+    until(lambda: (meter.read(), len(fresh)), lambda told: told[1] == 1)
+    until(fresh[0].is_alive, lambda alive: not alive)
+    assert meter._connection.client is not fresh[0]
 
 
 def test_a_restarted_service_that_is_slower_is_refused(

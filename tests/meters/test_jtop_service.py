@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-from fakes.jtop_fixture import INTERVAL, by_name, needs_jetson_stats, until, whole
+from fakes.jtop_fixture import INTERVAL, by_name, until, whole
 from fakes.jtop_service import RealJtop
 from fakes.tegra import FakeBoard, Wave
 
@@ -21,7 +21,6 @@ from energytrain.meters.catalog import open_meter, parse_meter
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD_GENERATION = "4.2.12"  # what a TX2's JetPack 4 gets
-pytestmark = needs_jetson_stats
 
 
 def labels(channels: Any) -> Dict[str, Any]:

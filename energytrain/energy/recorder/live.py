@@ -14,6 +14,22 @@ INTERVALS_NEEDED = 8
 # A longer gap in power readings is not guessed over: so long, or so many times the shortest one seen.
 BRIDGED_NS = 1_000_000_000
 BRIDGED_READS = 3
+SLOWEST_STEP_SECONDS = 1.0
+
+
+def counted(channel: Channel, last: float, value: float, seconds: float) -> Optional[float]:
+    """The joules between two reads of a counter, None where it was reset: what it had counted since the last is lost.
+
+    A fall is a wrap only if the counter wraps and the power that this implies is plausible: no more than the load can
+    draw in `seconds` and one step of a slow counter; where that is unknown, half of the counter's range.
+    """
+    grown = value - last
+    if grown < 0 and channel.wraps_at is not None:
+        grown += channel.wraps_at
+        most = channel.max_watts
+        if grown > (channel.wraps_at / 2 if most is None else most * (seconds + SLOWEST_STEP_SECONDS)):
+            return None
+    return grown if grown >= 0 else None
 
 
 class LiveChannel:
@@ -64,13 +80,8 @@ class LiveChannel:
             else:
                 self._joules += (value + last) / 2 * seconds
             return
-        grown = value - last
-        if grown < 0 and self.channel.wraps_at is not None:
-            wrapped = grown + self.channel.wraps_at
-            most = self.channel.max_watts
-            if wrapped >= 0 and most is not None and wrapped <= most * seconds:
-                grown = wrapped
-        if grown < 0:  # the counter was reset: what it had counted since the last read is lost
+        grown = counted(self.channel, last, value, seconds)
+        if grown is None:
             self._partial = True
         else:
             self._joules += grown

@@ -6,16 +6,16 @@ other; each read waits for a new round of conversions (6.6 ms by default), so th
 current. A supply's voltage moves by a few percent at most, and only where the load jumps between the two reads.
 """
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ...devices.setup import Setup
 from ...errors import MeterUnavailable, UsageError
 from ...quantities.energy import Scope
-from ..base import Channel, Reading, Skipped
+from ..base import Channel, Read, Reading, Skipped
 from ..host import HostConditions
+from ..kernel_files import read_number, read_text, reading_of, words_of
 from .ina3221_chip import averaging_times, channel_errors, timing_of
 from .rails import NOT_CONNECTED, board_setup, known_rail, rail_channels
 
@@ -42,8 +42,8 @@ class MonitorInput:
 
     label: str
     folder: Path
-    watts: Callable[[], float]
-    volts: Callable[[], float]
+    watts: Read
+    volts: Read
     shunt_ohms: Optional[float]
     timing: Mapping[str, float]
 
@@ -59,7 +59,7 @@ class Ina3221Meter:
     name = "ina3221"
 
     def __init__(
-        self, channels: Sequence[Channel], reads: Sequence[Callable[[], float]], skipped: Sequence[Skipped], root: str
+        self, channels: Sequence[Channel], reads: Sequence[Read], skipped: Sequence[Skipped], root: str
     ) -> None:
         self.channels = tuple(channels)
         self.skipped = tuple(skipped)
@@ -67,13 +67,7 @@ class Ina3221Meter:
         self._reads = tuple(reads)
 
     def read(self) -> List[Reading]:
-        readings = []
-        for read in self._reads:
-            try:
-                readings.append(Reading(read()))
-            except (OSError, ValueError) as error:
-                readings.append(Reading(None, _words(error)))
-        return readings
+        return [reading_of(read, named=True) for read in self._reads]
 
     def close(self) -> None:
         """Nothing: files are opened for each read, which also finds those of a driver that was loaded anew."""
@@ -95,23 +89,10 @@ def open_meter(options: Mapping[str, str]) -> Ina3221Meter:
             f"no INA3221 power monitor is shown under {Path(root) / _DRIVERS}.",
             f"Not every board has one (the Jetson Nano 2GB has none). {_IN_A_CONTAINER}",
         )
-    carrier = options.get("carrier") == "on"
-    channels, skipped = rail_channels("ina3221", list(inputs), setup, root, carrier)
-    wrong = [label for label in channels if inputs[label].wrong_shunt]
-    if wrong:  # for the total they are not there
-        channels, skipped = rail_channels("ina3221", [n for n in inputs if n not in wrong], setup, root, carrier)
+    channels, skipped = sound_channels("ina3221", list(inputs), inputs, setup, root, options.get("carrier") == "on")
     if options.get("rails") == "total":
         channels = {label: c for label, c in channels.items() if c.summed or c.scope is Scope.MODULE}
     opened = {label: described(channel, inputs[label], setup) for label, channel in channels.items()}
-    for label in wrong:
-        shunt = inputs[label].shunt_ohms
-        skipped.append(
-            (
-                f"ina3221:{label}",
-                f"the kernel takes the shunt of {label} for {shunt:g} ohms, so its current is wrong.",
-                f"Correct it in the device tree, or for now in this rail's own file of {inputs[label].folder}.",
-            )
-        )
     if not opened:
         raise MeterUnavailable(
             " ".join(why for _, why, _ in skipped) or f"none of the rails {', '.join(inputs)} is metered.",
@@ -119,6 +100,21 @@ def open_meter(options: Mapping[str, str]) -> Ina3221Meter:
         )
     _check_readable([inputs[label] for label in opened])
     return Ina3221Meter(list(opened.values()), [inputs[label].watts for label in opened], skipped, root)
+
+
+def sound_channels(
+    meter: str, labels: Sequence[str], monitors: Mapping[str, MonitorInput], setup: Setup, root: str, carrier: bool
+) -> Tuple[Dict[str, Channel], List[Skipped]]:
+    """As `rail_channels`, without the rails whose current the kernel gets wrong: for the total they are not there."""
+    channels, skipped = rail_channels(meter, labels, setup, root, carrier)
+    wrong = [label for label in channels if label in monitors and monitors[label].wrong_shunt]
+    if wrong:
+        channels, skipped = rail_channels(meter, [name for name in labels if name not in wrong], setup, root, carrier)
+    for label in wrong:
+        why = f"the kernel takes the shunt of {label} for {monitors[label].shunt_ohms:g} ohms, so its current is wrong."
+        fix = f"Correct it in the device tree, or for now in this rail's own file of {monitors[label].folder}."
+        skipped.append((f"{meter}:{label}", why, fix))
+    return channels, skipped
 
 
 def described(channel: Channel, one: MonitorInput, setup: Setup) -> Channel:
@@ -143,7 +139,7 @@ def _check_readable(inputs: Sequence[MonitorInput]) -> None:
             fix = f"Let everybody read it: sudo chmod a+r {error.filename}. {_IN_A_CONTAINER}"
             raise MeterUnavailable(f"this user may not read {error.filename}.", fix) from error
         except (OSError, ValueError) as error:
-            errors.append(_words(error))
+            errors.append(words_of(error, named=True))
     if len(errors) == len(inputs):
         raise MeterUnavailable(
             f"no power rail can be read: {'; '.join(dict.fromkeys(errors))}.", "See what dmesg says of ina3221."
@@ -154,13 +150,13 @@ def monitor_inputs(root: Path) -> Iterator[MonitorInput]:
     """The enabled inputs of all monitors, by address."""
     for folder in sorted(root.glob(f"{_DRIVERS}/*-00*/iio:device*")):
         for number in range(3):
-            label = _text(folder / f"rail_name_{number}")
-            if label is not None:
+            label = read_text(folder / f"rail_name_{number}")
+            if label:
                 yield _iio_input(folder, number, label)
     for folder in sorted(root.glob(f"{_DRIVERS}/*-00*/hwmon/hwmon*")):
         for number in (1, 2, 3):
-            label = _text(folder / f"in{number}_label")
-            if label is not None and _text(folder / f"in{number}_enable") != "0":
+            label = read_text(folder / f"in{number}_label")
+            if label and read_text(folder / f"in{number}_enable") != "0":
                 yield _hwmon_input(folder, number, label)
 
 
@@ -168,60 +164,36 @@ def _iio_input(folder: Path, number: int, label: str) -> MonitorInput:
     tree = folder.parent / "of_node"
     milliohms = _cell(tree / f"channel@{number}" / "ti,shunt-resistor-mohm")
     # Otherwise the chip sleeps, and each read wakes it for one conversion: a moment, which needs no words.
-    continuous = _text(folder / "running_mode") != "0"
+    continuous = read_text(folder / "running_mode") != "0"
     config = _cell(tree / "ti,continuous-config") or _DEFAULT_CONFIG
     return MonitorInput(
         label=label,
         folder=folder,
-        watts=lambda: _number(folder / f"in_power{number}_input") * MILLI,
-        volts=lambda: _number(folder / f"in_voltage{number}_input") * MILLI,
+        watts=lambda: read_number(folder / f"in_power{number}_input") * MILLI,
+        volts=lambda: read_number(folder / f"in_voltage{number}_input") * MILLI,
         shunt_ohms=None if milliohms is None else milliohms * MILLI,
         timing=averaging_times(*timing_of(config)) if continuous else {},
     )
 
 
 def _hwmon_input(folder: Path, number: int, label: str) -> MonitorInput:
-    microohms = _text(folder / f"shunt{number}_resistor")
+    microohms = read_text(folder / f"shunt{number}_resistor")
     # The driver counts all samples of a reading as one interval, in milliseconds.
-    interval, samples = _text(folder / "update_interval"), _text(folder / "samples")
-    known = (interval or "").isdigit() and (samples or "").isdigit()
-    timing = averaging_times(int(interval or 0) * MILLI / int(samples or 1), int(samples or 1)) if known else {}
+    interval, samples = read_text(folder / "update_interval"), read_text(folder / "samples")
+    known = interval.isdigit() and samples.isdigit()
+    timing = averaging_times(int(interval) * MILLI / int(samples), int(samples)) if known else {}
 
     def volts() -> float:
-        return _number(folder / f"in{number}_input") * MILLI
+        return read_number(folder / f"in{number}_input") * MILLI
 
     return MonitorInput(
         label=label,
         folder=folder,
-        watts=lambda: volts() * _number(folder / f"curr{number}_input") * MILLI,
+        watts=lambda: volts() * read_number(folder / f"curr{number}_input") * MILLI,
         volts=volts,
-        shunt_ohms=int(microohms) * MICRO if microohms and microohms.isdigit() else None,
+        shunt_ohms=int(microohms) * MICRO if microohms.isdigit() else None,
         timing=timing,
     )
-
-
-def _number(path: Path) -> int:
-    """The whole number in a sysfs file. OSError where it cannot be read, ValueError where it is none."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        text = os.read(descriptor, 64)
-    except OSError as error:
-        error.filename = str(path)
-        raise
-    finally:
-        os.close(descriptor)
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"{path.name} says '{text.decode(errors='replace').strip()}'") from None
-
-
-def _text(path: Path) -> Optional[str]:
-    """What a file says, None where it is not there or cannot be read."""
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:
-        return None
 
 
 def _cell(path: Path) -> Optional[int]:
@@ -231,9 +203,3 @@ def _cell(path: Path) -> Optional[int]:
     except OSError:
         return None
     return int.from_bytes(data[:4], "big") if len(data) >= 4 else None
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return f"{os.path.basename(error.filename or '')}: {error.strerror}"
-    return str(error)

@@ -54,6 +54,8 @@ def timing_of(config: int) -> Tuple[float, int]:
 def averaging_times(round_seconds: float, samples: int) -> Dict[str, float]:
     """What a channel says of its times where the monitor runs without a break; nothing where it averages nothing.
 
+    Then a reading is one conversion, about a millisecond long. The bounds take what is read at so short a span, or at
+    an unknown one, for a moment (energytrain.energy.integrator.aliasing), so an `observed_share` would not narrow them.
     The chip does not wait for its samples and then shows their mean. After every round it moves its reading by a
     share, 1 / samples, of the way to the new value (data sheet, averaging function): a reading lags behind by
     `samples` rounds.

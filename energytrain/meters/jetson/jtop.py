@@ -16,11 +16,11 @@ from typing import Any, Dict, List, Mapping, Sequence
 from ...devices.setup import Setup
 from ...errors import MeterUnavailable, UsageError
 from ..base import Channel, Reading, Skipped
-from .ina3221 import MonitorInput, described, monitor_inputs
+from .ina3221 import MonitorInput, described, monitor_inputs, sound_channels
 from .ina3221_chip import channel_errors
 from .jtop_client import SOCKET, JtopConnection, connect
 from .jtop_conditions import JtopConditions
-from .rails import board_setup, known_rail, rail_channels
+from .rails import board_setup, known_rail
 
 OPTIONS: Dict[str, str] = {
     "interval": "seconds between the service's readings, 0.2 to 10, if no other client has set them; 0.5 without it",
@@ -76,13 +76,7 @@ def open_meter(options: Mapping[str, str]) -> JtopMeter:
             )
         carrier = options.get("carrier") == "on"
         monitors = {one.label: one for one in monitor_inputs(Path(root))}
-        channels, skipped = rail_channels("jtop", list(rails), setup, root, carrier)
-        wrong = [label for label in channels if label in monitors and monitors[label].wrong_shunt]
-        if wrong:  # for the total they are not there
-            channels, skipped = rail_channels("jtop", [n for n in rails if n not in wrong], setup, root, carrier)
-        for label in wrong:
-            why = f"the kernel takes the shunt of {label} for {monitors[label].shunt_ohms:g} ohms."
-            skipped.append((f"jtop:{label}", why, "Correct it as the meter ina3221 says."))
+        channels, skipped = sound_channels("jtop", list(rails), monitors, setup, root, carrier)
         described_channels = _with_errors(channels, rails, setup, monitors)
         metered = {label: replace(c, update_seconds=connection.interval) for label, c in described_channels.items()}
         if not metered:

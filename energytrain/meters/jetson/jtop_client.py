@@ -32,16 +32,23 @@ class JtopConnection:
     """A connection that comes back. client: jetson-stats' own; interval: seconds between the service's updates."""
 
     def __init__(self, socket: str, interval: float) -> None:
-        """MeterUnavailable, with the fix, where the service cannot be reached within `CONNECT_SECONDS`."""
+        """Waits for the first data, as long as these may take: else every trace would begin with failed reads.
+
+        MeterUnavailable, with the fix, where the service cannot be reached within `CONNECT_SECONDS`.
+        """
         self._socket, self._asked = socket, interval
         self._uptime: Any = None
         self._power: Tuple[float, Mapping[str, Any]] = (float("-inf"), {})
+        # A meter and its conditions read in threads of their own, and either may find the client dead.
+        self._lock = threading.Lock()
         self._mending: Optional[threading.Thread] = None
         self._retry_at = 0.0
         self._why = "jtop's service has published nothing new yet"
         self._closed = False
+        self._published = threading.Event()
         self.client: Any = self._connected()
         self.interval = self._interval_of(self.client)
+        self._published.wait(STALE_INTERVALS * self.interval)
 
     def power(self) -> Tuple[Optional[Mapping[str, Any]], Optional[str]]:
         """(jtop's newest `power`, None), or (None, why there is none)."""
@@ -52,7 +59,8 @@ class JtopConnection:
         return None, self._why
 
     def close(self) -> None:
-        self._closed = True
+        with self._lock:
+            self._closed = True
         self._part_from(self.client)
 
     def _part_from(self, client: Any) -> None:
@@ -71,6 +79,7 @@ class JtopConnection:
             self._power = (time.monotonic(), client.power)
             self._retry_at = 0.0
             self._why = "jtop's service publishes nothing new"
+            self._published.set()
 
     def _connected(self) -> Any:
         client = _new_client(self._socket, self._asked)
@@ -94,14 +103,15 @@ class JtopConnection:
 
     def _mend(self) -> None:
         """Connects again, in a thread of its own, where the client has given up."""
-        if self._closed or self.client.is_alive() or time.monotonic() < self._retry_at:
-            return
-        if not self._retry_at:
-            self._why = f"jtop's client has given up: {_last_words(self.client)}"
-        if self._mending is None or not self._mending.is_alive():
-            self._retry_at = time.monotonic() + RETRY_SECONDS
-            self._mending = threading.Thread(target=self._reconnect, name="jtop reconnects", daemon=True)
-            self._mending.start()
+        with self._lock:
+            if self._closed or self.client.is_alive() or time.monotonic() < self._retry_at:
+                return
+            if not self._retry_at:
+                self._why = f"jtop's client has given up: {_last_words(self.client)}"
+            if self._mending is None or not self._mending.is_alive():
+                self._retry_at = time.monotonic() + RETRY_SECONDS
+                self._mending = threading.Thread(target=self._reconnect, name="jtop reconnects", daemon=True)
+                self._mending.start()
 
     def _reconnect(self) -> None:
         try:
@@ -110,12 +120,15 @@ class JtopConnection:
         except MeterUnavailable as error:
             self._why = error.message
             return
-        if self._closed or self._interval_of(client) > self.interval:
+        with self._lock:
+            slower = self._interval_of(client) > self.interval
+            if not self._closed and not slower:
+                self.client = client
+                return
+        if slower:
             # Another client was the first one after the restart. What is known of the readings no longer holds.
             self._why = f"jtop's service now publishes every {client.interval:g} s, not every {self.interval:g} s"
-            self._part_from(client)
-            return
-        self.client = client
+        self._part_from(client)
 
 
 def connect(socket: str, interval: float) -> JtopConnection:

@@ -6,7 +6,7 @@
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from ...quantities.energy import Scope
-from ..base import Channel, Reading
+from ..base import Reading, condition_channels
 from .jtop_client import JtopConnection
 
 KILO = 1e3
@@ -24,17 +24,8 @@ class JtopConditions:
     def __init__(self, connection: JtopConnection) -> None:
         self._connection = connection
         self._names = {name: quantity for name, quantity, _ in _told(connection.client)}
-        self.channels: Tuple[Channel, ...] = tuple(
-            Channel(
-                name=f"jtop:{name}",
-                meter=self.name,
-                sensor=f"jtop:{name}",
-                quantity=quantity,
-                scope=Scope.MODULE,
-                resolution=_RESOLUTION[quantity],
-            )
-            for name, quantity in self._names.items()
-        )
+        kinds = ((name, quantity, _RESOLUTION[quantity]) for name, quantity in self._names.items())
+        self.channels = condition_channels(self.name, "jtop:", kinds, Scope.MODULE)
 
     def read(self) -> List[Reading]:
         fresh, why = self._connection.power()

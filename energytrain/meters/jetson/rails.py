@@ -12,6 +12,7 @@ from ...devices.setup import Rail, Setup, load_setup
 from ...errors import MeterUnavailable
 from ...quantities.energy import Scope
 from ..base import Channel, Skipped
+from ..kernel_files import read_text
 from .ina3221_chip import channel_errors
 
 # Rails that carry everything that a module draws, on any board (NVIDIA's guides; the Nano's name is POM_5V_IN).
@@ -117,10 +118,7 @@ def _no_total(
 def _serial_number(root: str) -> str:
     """The board's serial number and a colon, or nothing: tells the sensors of two boards apart."""
     for path in _SERIAL_NUMBERS:
-        try:
-            text = (Path(root) / path).read_text(errors="replace").strip("\0 \n")
-        except OSError:
-            continue
+        text = read_text(Path(root) / path)
         if text:
             return f"{text}:"
     return ""

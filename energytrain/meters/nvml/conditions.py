@@ -5,22 +5,13 @@ A channel exists only where the GPU answers. "clock events" are NVML's reasons f
 where the GPU does not know it.
 """
 
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence
 
-from ..base import Channel, Reading, Skipped
-from .library import MILLI, Read, readings
+from ..base import Channel, Read, Reading, Skipped, Source
+from .bindings import MILLI, readings
 from .processes import Foreigners
 
 MEGA = 1e6
-
-
-class Source(NamedTuple):
-    """One condition: its name after the GPU's, its quantity, its smallest step, how to read it."""
-
-    name: str
-    quantity: str
-    resolution: float
-    read: Read
 
 
 class NvmlConditions:
@@ -59,21 +50,6 @@ def sources_of(nvml: Any, handle: Any, foreigners: Optional[Foreigners]) -> List
     if foreigners is not None:
         sources.append(Source("foreign processes", "count", 1.0, foreigners.count))
     return [source for source in sources if _answers(nvml, source.read)]
-
-
-def condition_channels(power: Channel, sources: Sequence[Source]) -> Tuple[Channel, ...]:
-    """The channels of one GPU's conditions; `power` is that of its power."""
-    return tuple(
-        Channel(
-            name=f"{power.name} {source.name}",
-            meter=NvmlConditions.name,
-            sensor=power.sensor,
-            quantity=source.quantity,
-            scope=power.scope,
-            resolution=source.resolution,
-        )
-        for source in sources
-    )
 
 
 def _clock_events(nvml: Any, handle: Any) -> Source:

@@ -21,11 +21,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
+from ...devices.detect import is_tegra
 from ...errors import MeterUnavailable, UsageError
 from ...quantities.energy import Scope
-from ..base import Channel, Reading, Skipped
-from .conditions import NvmlConditions, condition_channels, sources_of
-from .library import MILLI, Read, readings, start_nvml, supported, text, unreadable
+from ..base import Channel, Read, Reading, Skipped, condition_channels
+from .bindings import MILLI, readings, start_nvml, supported, text, unreadable
+from .conditions import NvmlConditions, sources_of
 from .power import PowerSource, power_source
 from .processes import Foreigners, check_namespace
 from .selection import selected, uuids_of
@@ -42,9 +43,6 @@ OPTIONS: Dict[str, str] = {
 # more than 70 GPUs (arXiv 2312.02741) found it to be an error of the gain, constant for one card, not of the offset.
 # No accuracy is documented for the counter; it is taken to sum up the same sensor.
 GAIN_ERROR = 0.05
-
-_TEGRA_RELEASE = "etc/nv_tegra_release"
-_COMPATIBLE = "proc/device-tree/compatible"
 
 
 class _Asked(NamedTuple):
@@ -89,7 +87,7 @@ class NvmlMeter:
 def open_meter(options: Mapping[str, str]) -> NvmlMeter:
     """Opens the GPUs that `options` and CUDA_VISIBLE_DEVICES select. MeterUnavailable says why there is none."""
     asked = _asked(options)
-    if _is_tegra(asked.root):
+    if is_tegra(str(asked.root)):
         raise MeterUnavailable(
             "this is a Jetson board, where NVML loads but measures nothing.", "Use a meter of the board's power rails."
         )
@@ -127,15 +125,6 @@ def _seconds(averaging: str) -> float:
     if not 0 <= seconds <= 60:
         raise UsageError(f"the nvml option averaging is '{averaging}'.", "Write seconds, such as averaging=0.1.")
     return seconds
-
-
-def _is_tegra(root: Path) -> bool:
-    if (root / _TEGRA_RELEASE).exists():
-        return True
-    try:
-        return b"tegra" in (root / _COMPATIBLE).read_bytes()
-    except OSError:
-        return False
 
 
 def _open_gpus(nvml: Any, asked: _Asked) -> NvmlMeter:
@@ -221,6 +210,8 @@ def _conditions(nvml: Any, gpus: Sequence[_Gpu], asked: _Asked) -> Optional[Nvml
     for gpu in gpus:
         foreigners = None if skipped else Foreigners(nvml, gpu.handle, asked.owner, proc)
         sources = sources_of(nvml, gpu.handle, foreigners)
-        channels.extend(condition_channels(gpu.channel, sources))
+        power = gpu.channel
+        kinds = (source[:3] for source in sources)
+        channels.extend(condition_channels(NvmlConditions.name, f"{power.name} ", kinds, power.scope, power.sensor))
         reads.extend(source.read for source in sources)
     return NvmlConditions(nvml, channels, reads, skipped) if channels else None

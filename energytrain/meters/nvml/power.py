@@ -9,7 +9,8 @@ generation that they did not measure NVIDIA's words are taken, and where these s
 
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
-from .library import MILLI, Read, supported, text
+from ..base import Read
+from .bindings import MILLI, supported, text
 
 _POWER_INSTANT = 186  # NVML_FI_DEV_POWER_INSTANT, which older nvidia-ml-py do not name
 _PASCAL, _VOLTA, _TURING, _AMPERE, _ADA, _HOPPER = 4, 5, 6, 7, 8, 9  # NVML_DEVICE_ARCH_*

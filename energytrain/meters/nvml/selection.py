@@ -4,7 +4,7 @@ import os
 from typing import Any, Callable, List, Optional, Sequence
 
 from ...errors import MeterUnavailable
-from .library import text
+from .bindings import text
 
 
 def uuids_of(nvml: Any) -> List[str]:

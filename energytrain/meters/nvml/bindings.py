@@ -1,12 +1,11 @@
-"""NVIDIA's management library as the NVML drivers use it: starting it, and what its errors mean."""
+"""NVIDIA's management library by its Python binding, pynvml: starting it, and what its errors mean."""
 
 from typing import Any, Callable, List, Sequence, Tuple
 
 from ...errors import MeterUnavailable
-from ..base import Reading
+from ..base import Read, Reading
 
 MILLI = 1e-3
-Read = Callable[[], float]
 
 
 def start_nvml() -> Any:
