@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LINT = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
-TORCH_FREE = ("quantities", "meters", "energy", "runs", "reports", "devices", "costs.energy_model")
+TORCH_FREE = ("quantities", "meters", "energy", "runs", "reports", "devices", "papers", "costs.energy_model")
 
 IMPORT_WITHOUT_TORCH = """
 import importlib, pkgutil, sys

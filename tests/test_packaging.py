@@ -12,6 +12,8 @@ from typing import List
 
 import pytest
 
+from energytrain.papers.tables import paper_table, paper_tables
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = "energytrain profiles device_setups pyproject.toml setup.py MANIFEST.in README.md LICENSE".split()
 
@@ -20,11 +22,13 @@ import json, energytrain
 from importlib.metadata import version
 from energytrain.devices.profile import load_profile, profile_names
 from energytrain.devices.setup import load_setup, setup_names
+from energytrain.papers.tables import paper_table, paper_tables
 print(json.dumps({
     "file": energytrain.__file__,
     "version": version("energytrain"),
     "profiles": sorted(load_profile(name).name for name in profile_names()),
     "setups": sorted(load_setup(name).name for name in setup_names()),
+    "tables": {name: len(paper_table(name)) for name in paper_tables()},
 }))
 """
 
@@ -76,6 +80,7 @@ def _check(python: Path, inside: Path) -> None:
     assert found["version"] == "0.1.0"
     assert found["profiles"] == _shipped("profiles")
     assert found["setups"] == _shipped("device_setups")
+    assert found["tables"] == {name: len(paper_table(name)) for name in paper_tables()}
     assert "tx2" in found["profiles"] and "tx2" in found["setups"]
     script = python.parent / "energytrain"
     assert found["version"] in _call(str(script), "--version", cwd=empty)
@@ -98,7 +103,8 @@ def test_the_wheel_holds_the_package_and_its_data_only(built: Path) -> None:
     packaged |= {f"energytrain/_profiles/{name}.yaml" for name in _shipped("profiles")}
     packaged |= {f"energytrain/_device_setups/{name}.yaml" for name in _shipped("device_setups")}
     packaged |= {"energytrain/py.typed"}
-    packaged |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "energytrain").rglob("*.json")}
+    for ending in ("json", "csv"):
+        packaged |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "energytrain").rglob(f"*.{ending}")}
     assert {name for name in names if ".dist-info/" not in name} == packaged
     assert any(name.endswith("/LICENSE") for name in names)
 

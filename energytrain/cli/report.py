@@ -11,10 +11,20 @@ import click
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--runs-dir", default="runs", show_default=True, help="Where runs named without a path lie.")
 @click.option("--recompute", is_flag=True, help="Compute again from marks and traces, whatever is cached.")
+@click.option(
+    "--bill",
+    type=click.Choice(["as-run", "eb-paper", "own-paper"]),
+    default="as-run",
+    show_default=True,
+    help="Show FLOPs as run, or as the Early-Bird paper or the method's own paper would count them.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
-def command(runs: Tuple[Path, ...], runs_dir: str, recompute: bool, as_json: bool, debug: bool) -> Optional[int]:
+def command(
+    runs: Tuple[Path, ...], runs_dir: str, recompute: bool, bill: str, as_json: bool, debug: bool
+) -> Optional[int]:
     from ..errors import EnergytrainError, UsageError
+    from ..reports.bills import bill_lines, with_bill
     from ..reports.comparison import comparison_table
     from ..reports.differences import differences
     from ..reports.run_table import render_run
@@ -35,11 +45,14 @@ def command(runs: Tuple[Path, ...], runs_dir: str, recompute: bool, as_json: boo
                 raise
             skipped.append((folder, error))
     if as_json:
-        click.echo(json.dumps(results, indent=1))
+        click.echo(json.dumps(results if bill == "as-run" else [with_bill(r, bill) for r in results], indent=1))
     elif len(results) == 1:
         console().print(render_run(results[0]))
     elif results:
-        console().print(comparison_table(results))
+        console().print(comparison_table(results, bill))
+    if results and bill != "as-run" and not as_json:
+        for line in bill_lines(results, bill):
+            console().print(line, markup=False, highlight=False)
     for sentence in differences(results):
         console(stderr=as_json).print(f"warning: {sentence}", style="yellow", markup=False)
     say_skipped(skipped)

@@ -1,16 +1,17 @@
 """Several runs on the terminal: a row each."""
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Mapping
 
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from .bills import HEADINGS, billed
 from .format import bounds, count, joules, percent, provenance, seconds, si
 
 
-def comparison_table(results: List[Dict[str, Any]]) -> Table:
-    """Several runs side by side, a row each."""
+def comparison_table(results: List[Dict[str, Any]], bill: str = "as-run") -> Table:
+    """Several runs side by side, a row each; FLOPs are those on `bill`, by default those that were done."""
     table = Table(pad_edge=False, box=box.SIMPLE_HEAD)
     for column, justify in (
         ("run", "left"),
@@ -20,7 +21,7 @@ def comparison_table(results: List[Dict[str, Any]]) -> Table:
         ("test acc.", "right"),
         ("draw epoch", "right"),
         ("parameters", "right"),
-        ("useful FLOPs", "right"),
+        ("useful FLOPs" if bill == "as-run" else f"FLOPs on {HEADINGS[bill]}, not as run", "right"),
         ("useful time", "right"),
         ("useful energy", "right"),
         ("95 % bounds", "right"),
@@ -38,10 +39,15 @@ def comparison_table(results: List[Dict[str, Any]]) -> Table:
             percent(result["accuracy"]["test"]),
             "" if result["ticket"] is None else str(result["ticket"]["draw_epoch"]),
             count(after["parameters"]) if after else "",
-            si(useful["flops"], ""),
+            _flops(result, bill),
             seconds(useful["seconds"]),
             joules(useful["energy"]),
             bounds(useful["energy"]),
             f"{provenance(useful['energy'])} ({result['device']['name']})",
         )
     return table
+
+
+def _flops(result: Mapping[str, Any], bill: str) -> str:
+    flops = result["useful"]["flops"] if bill == "as-run" else billed(result, bill).flops
+    return "none" if flops is None else si(flops, "")

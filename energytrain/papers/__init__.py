@@ -1,0 +1,1 @@
+"""Figures and tables of the papers as data, with the cells that contradict the papers themselves marked."""
