@@ -1,7 +1,7 @@
 """`energytrain devices`: what can be metered on this machine, why not where it cannot, and what can be modelled."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import click
@@ -49,7 +49,7 @@ def command(
         return
     here = detect()
     specs, _ = meters_named(meters or FOUND)
-    found = available_meters(specs)
+    found = _as_recorded(available_meters(specs))
     usable = [(spec, one) for spec, one in zip(specs, found) if one.ok]
     probed = _probed([spec for spec, _ in usable], seconds or PROBE_SECONDS) if probe and usable else None
     costs = {one.name: _cost(spec, seconds or COST_SECONDS) for spec, one in usable} if cost else {}
@@ -87,14 +87,30 @@ def _probed(specs: Sequence["MeterSpec"], seconds: float) -> Optional[Dict[str, 
     return {
         one.channel.name: {
             "channel": one.channel.name,
-            "update_seconds": one.update_seconds,
-            "at_most": one.at_most,
+            **asdict(one.updates),
             "watts": one.watts,
             "samples": one.samples,
             "failed": one.failed,
+            "counter": one.counter,
+            "averaging": None if one.averaging is None else asdict(one.averaging),
         }
         for one in found
     }
+
+
+def _as_recorded(found: Sequence["Availability"]) -> List["Availability"]:
+    """With the channels named as in a trace, where two meters that read the same hardware have names of their own."""
+    from ..energy.traces.series import free_name
+
+    named: List[Availability] = []
+    taken: List[str] = []
+    for one in found:
+        channels = []
+        for channel in one.channels:
+            taken.append(free_name(channel.name, taken))
+            channels.append(replace(channel, name=taken[-1]))
+        named.append(replace(one, channels=tuple(channels)))
+    return named
 
 
 def _cost(spec: "MeterSpec", seconds: float) -> Optional[Dict[str, Any]]:

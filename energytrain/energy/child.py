@@ -28,13 +28,17 @@ class Child:
     """A context manager: inside it signals are for the child, and end this process no more.
 
     What the terminal's keys send (Ctrl-C) reaches the child by itself where this process is in the foreground, and is
-    passed on where it is not. Signals that were ignored before stay so, for the child as well.
+    passed on where it is not. In the foreground SIGINT and SIGQUIT are taken for the keys' whoever sent them, as `time`
+    does: Python tells a handler nothing of the sender, and a program that hears Ctrl-C twice mostly gives up without
+    tidying. SIGTERM always goes through. Signals that were ignored before stay so, for the child as well.
     start_ns, end_ns: CLOCK_MONOTONIC just before the program was started and just after it had ended.
+    received: the signals that came for it.
     """
 
     def __init__(self) -> None:
         self.start_ns = self.end_ns = 0
         self._process: Optional[subprocess.Popen[bytes]] = None
+        self.received: List[int] = []
         self._early: List[int] = []
         self._before: Dict[int, Any] = {}
 
@@ -51,14 +55,14 @@ class Child:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def start(self, command: Sequence[str], stdout: Optional[int] = None) -> None:
-        """Starts the program with this process's input, output and errors; `stdout`: a descriptor for its output.
+    def start(self, command: Sequence[str], stdout: Optional[int] = None, stderr: Optional[int] = None) -> None:
+        """Starts the program with this process's input, output and errors; descriptors for its output and its errors.
 
         CannotStart where it is not there or cannot be executed.
         """
         self.start_ns = monotonic_ns()
         try:
-            self._process = subprocess.Popen(list(command), stdout=stdout)
+            self._process = subprocess.Popen(list(command), stdout=stdout, stderr=stderr)
         except OSError as error:
             raise CannotStart(command[0], error) from error
         for number in self._early:
@@ -82,6 +86,7 @@ class Child:
         return BY_SIGNAL - status if status < 0 else status
 
     def _pass_on(self, number: int, frame: Optional[FrameType]) -> None:
+        self.received.append(number)
         if number in [getattr(signal, name, None) for name in _KEYS] and _in_foreground():
             return
         if self._process is None:

@@ -13,7 +13,7 @@ from ..meters.base import Channel
 from ..meters.catalog import MeterSpec
 from ..quantities.energy import Energy
 from .child import Child
-from .integrator.integrate import energy_of
+from .integrator.integrate import COVERED, energy_of
 from .measure import SAMPLE_WAIT_SECONDS, why_missing
 from .primary import choose_primary, primary_energy
 from .recorder.client import Recorder
@@ -24,7 +24,6 @@ from .traces.series import Trace
 from .traces.trace import TraceReader, read_trace
 
 INCOMPLETE = 3
-COVERED = 0.999
 # An interval is told a little later than it ends, so that the readings behind its end are there.
 LATER_SECONDS = 0.25
 

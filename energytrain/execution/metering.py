@@ -12,8 +12,11 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 from ..devices.setup import Setup
 from ..energy.primary import choose_primary
 from ..energy.recorder.client import Recorder
+from ..energy.traces import clocks
 from ..meters.catalog import MeterSpec, one_of, parse_meter, usual_meters
 from ..runs.spec import RunSpec
+
+LATELY_NS = 5_000_000_000  # the recorder tells once a second
 
 
 def meters_of(spec: RunSpec, setup: Setup, here: bool) -> Tuple[List[MeterSpec], List[str]]:
@@ -75,12 +78,17 @@ class Metering:
         return {channel.sensor for channel in channels if channel.name in self.primary}
 
     def live(self) -> Tuple[Optional[float], Optional[float]]:
-        """Watts now and joules since the recorder began, over the primary channels; None where unknown."""
-        latest = None if self.recorder is None else self.recorder.latest()
-        if latest is None:
+        """Watts now and joules since the recorder began, over the primary channels; None where unknown.
+
+        Joules are unknown where the last read failed or a gap is not in them, both where the recorder is lost or was
+        not heard lately.
+        """
+        latest = None if self.recorder is None or self.lost() is not None else self.recorder.latest()
+        if latest is None or clocks.monotonic_ns() - latest["t"] > LATELY_NS:
             return None, None
         channels = [latest["channels"].get(name) or {} for name in self.primary]
-        return _sum([c.get("watts") for c in channels]), _sum([c.get("joules") for c in channels])
+        joules = [None if c.get("error") or c.get("partial") else c.get("joules") for c in channels]
+        return _sum([c.get("watts") for c in channels]), _sum(joules)
 
     def own_cost(self) -> Dict[str, Any]:
         """What observing cost: processor seconds so far of the recorder and of each meter in it, and for how long."""

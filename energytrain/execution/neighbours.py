@@ -1,8 +1,8 @@
 """Other runs of this user on this machine that are metered by the same sensors: their energy is in this run's joules.
 
 There is no register that a crash could leave wrong. The recorders that are at work are looked for in /proc, and the
-traces that they hold open say which sensors they read. Other users' runs, and those in other containers, are not seen
-so; on a GPU the driver counts them.
+traces that they hold open say which sensors they read. Other users' runs, those in other containers, and those whose
+trace is of another version of energytrain are not seen so; on a GPU the driver counts them.
 """
 
 import os
@@ -61,21 +61,27 @@ def _is_recorder(process: Path) -> bool:
 
 def _traces(process: Path, sensors: Set[str]) -> List[Path]:
     """The traces of runs that a recorder writes with one of `sensors`. A recorder that only watches has no run."""
-    found = []
+    found: List[Path] = []
     try:
-        for handle in (process / "fd").iterdir():
-            target = Path(os.readlink(handle))
-            if target.suffix == ".arrows" and target.parent.name == "traces" and sensors & _sensors_in(handle):
-                found.append(target)
+        handles = list((process / "fd").iterdir())
     except OSError:  # another user's, or it has ended
-        pass
+        return found
+    for handle in handles:
+        try:
+            target = Path(os.readlink(handle))
+        except OSError:  # closed since
+            continue
+        if target.suffix == ".arrows" and target.parent.name == "traces" and sensors & _sensors_in(handle):
+            found.append(target)
     return found
 
 
 def _sensors_in(trace: Path) -> Set[str]:
+    """The sensors that a trace names; none where it cannot be understood, which is no reason to suspect it of any."""
     try:
         with trace.open("rb") as file:
-            channels = read_metadata(pa.ipc.read_schema(pa.PythonFile(file, "r")), trace)["channels"]
-    except (pa.ArrowInvalid, UsageError):  # its recorder has only begun, or is of another version
+            channels = read_metadata(pa.ipc.read_schema(pa.PythonFile(file, "r")), trace).get("channels")
+    except (OSError, pa.ArrowException, UsageError):  # gone, begun a moment ago, torn, or of another version
         return set()
-    return {channel["sensor"] for channel in channels}
+    rows = [row for row in channels if isinstance(row, dict)] if isinstance(channels, list) else []
+    return {sensor for sensor in (row.get("sensor") for row in rows) if isinstance(sensor, str)}

@@ -17,6 +17,7 @@ from ..meters.base import Channel
 from .format import share_of_time, si
 
 Row = Mapping[str, Any]
+TOLD_ERROR = 0.01  # of an update period: what it is unsure by is shown where that is more
 
 
 def meter_lines(here: str, meters: Sequence[Row]) -> Iterator[RenderableType]:
@@ -35,7 +36,10 @@ def channels_table(meters: Sequence[Row], primary: Sequence[str]) -> Iterator[Re
     usable = [row for row in meters if row["usable"]]
     if not usable:
         return
-    table = _table("their channels", ("channel", "covers", "total", "now", "updates", "bounds"))
+    # A power reading is compared with a counter only where both were asked for.
+    compared = any(probed["counter"] for row in usable for probed in row["probed"] or ())
+    columns = ("channel", "covers", "total", "now", "updates", *(("averages over",) if compared else ()), "bounds")
+    table = _table("their channels", columns)
     for row in usable:
         known = {probed["channel"]: probed for probed in row["probed"] or ()}
         for channel in map(Channel.from_json, row["channels"]):
@@ -47,6 +51,7 @@ def channels_table(meters: Sequence[Row], primary: Sequence[str]) -> Iterator[Re
                 "yes" if channel.name in primary else "",
                 "" if watts is None else si(watts, "W"),
                 updates_in_words(channel, probed),
+                *((averaging_in_words(probed),) if compared else ()),
                 bounds_in_words(channel),
             )
     yield table
@@ -119,10 +124,22 @@ def updates_in_words(channel: Channel, probed: Optional[Row]) -> str:
     """How often a channel's value changes: as probed, else as its driver states it."""
     if probed is not None and probed["update_seconds"] is not None:
         often = f"every {_time(probed['update_seconds'])}"
+        if probed["error_seconds"] is not None and probed["error_seconds"] > TOLD_ERROR * probed["update_seconds"]:
+            often += f" ± {_time(probed['error_seconds'])}"
         return f"{often} or more often" if probed["at_most"] else often
     if channel.update_seconds is not None:
         return f"every {_time(channel.update_seconds)} as stated"
     return "not known" if probed is None else "not seen to change"
+
+
+def averaging_in_words(probed: Optional[Row]) -> str:
+    """What a power reading was found to average over beside its sensor's counter; nothing where there was none."""
+    if probed is None or probed["counter"] is None:
+        return ""
+    span = probed["averaging"]
+    if span is None:
+        return "cannot tell"
+    return f"{_time(span['seconds'])}" if span["low"] > 0 else f"at most {_time(span['high'])}"
 
 
 def bounds_in_words(channel: Channel) -> str:

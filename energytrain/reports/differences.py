@@ -7,7 +7,8 @@ import math
 import re
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
-from ..energy.traces.conditions import throttled_part, throttles
+from ..energy.traces.conditions import FOREIGN, throttled_part, throttles
+from ..energy.traces.series import free_name
 from .format import share_of_time, si
 
 CLOCKS_APART = 0.02
@@ -25,18 +26,13 @@ def differences(results: Sequence[Mapping[str, Any]]) -> List[str]:
     by_device: Dict[str, Dict[str, Conditions]] = {}
     for result in results:
         runs = by_device.setdefault(result["device"]["name"], {})
-        runs[_free_name(result["name"], runs)] = result["conditions"]
+        runs[free_name(result["name"], runs)] = result["conditions"]
     sentences: List[str] = []
     for runs in by_device.values():
         if len(runs) > 1:
             sentences += _modes(runs) + _limits(runs) + _clocks(runs)
             sentences += _throttling(runs) + _temperatures(runs) + _foreign(runs)
     return sentences
-
-
-def _free_name(name: str, taken: Mapping[str, Any]) -> str:
-    """`name`, or "name#2" where runs in different folders share it."""
-    return next(n for n in (name, *(f"{name}#{number}" for number in range(2, len(taken) + 2))) if n not in taken)
 
 
 def _summaries(conditions: Conditions, quantity: str) -> Dict[str, Mapping[str, Any]]:
@@ -92,7 +88,7 @@ def _foreign(runs: Runs) -> List[str]:
     shared = []
     for run, conditions in runs.items():
         counts = _summaries(conditions, "count").items()
-        shares = [summary["share"] or 0.0 for name, summary in counts if name.endswith("foreign processes")]
+        shares = [summary["share"] or 0.0 for name, summary in counts if name.endswith(FOREIGN)]
         if any(shares):
             shared.append(f"'{run}' ({share_of_time(max(shares))} of its training)")
     return (

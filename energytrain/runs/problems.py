@@ -6,15 +6,13 @@ joules contain, or what happened beside them.
 
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from ..energy.traces.conditions import conditions_summary
+from ..energy.integrator.integrate import COVERED
+from ..energy.traces.conditions import FOREIGN, conditions_summary
 from ..energy.traces.faults import STALLED_SECONDS, Fault, faults_of
 from ..energy.traces.series import Trace
 from .account import Accountant
 from .rows import Account
 from .timeline import Attempt, Timeline
-
-FOREIGN = " foreign processes"  # how a count of other processes on a device is named, behind the device's channel
-COVERED = 0.999
 
 
 class Sayings(NamedTuple):
@@ -110,7 +108,7 @@ def _neighbours(timeline: Timeline) -> List[str]:
 
 
 def _foreign(conditions: Mapping[str, Mapping[str, Any]], primary: Tuple[str, ...]) -> List[str]:
-    notes = []
+    notes = [_unseen(device) for device in primary if _tells(conditions, device) and device + FOREIGN not in conditions]
     for name, summary in conditions.items():
         device = name[: -len(FOREIGN)] if name.endswith(FOREIGN) else None
         if device in primary and summary["share"]:
@@ -118,3 +116,13 @@ def _foreign(conditions: Mapping[str, Mapping[str, Any]], primary: Tuple[str, ..
             share = f"{percent:.0f} %" if percent >= 1 else f"{percent:.1g} %"
             notes.append(f"another process used {device} for {share} of the training: its energy is in these joules")
     return notes
+
+
+def _tells(conditions: Mapping[str, Mapping[str, Any]], device: str) -> bool:
+    """Whether NVML tells of this device: of others nobody expects to know who uses them."""
+    return any(name.startswith(f"{device} ") and one["meter"].startswith("nvml") for name, one in conditions.items())
+
+
+def _unseen(device: str) -> str:
+    why = "in a container, without the host's process ids, they cannot be seen"
+    return f"whether other processes used {device} is not known ({why}): their energy would be in these joules"

@@ -16,7 +16,7 @@ _ENDINGS = {
     "done": "is done",
     "interrupted": "was interrupted",
     "failed": "failed",
-    "budget": "reached its budget",
+    "budget": "was ended by its budget",
     None: "was killed",
 }
 BEGIN_SECONDS = 20.0  # from an attempt's entry in run.json until its meters are open, at most

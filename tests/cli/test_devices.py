@@ -52,6 +52,7 @@ def test_for_people_it_says_the_same_and_the_cost(two_gpus_and_slices: None) -> 
     done = devices("--cost", "--seconds", "0.8", "--meter", "nvml")
     assert done.returncode == 0 and "\x1b" not in done.stdout
     lines = done.stdout.splitlines()
+    assert "averages over" not in done.stdout, "without a counter beside a power there is nothing to compare"
     assert "  nvml: in part, nvml:2 is divided into multi-instance (MIG) slices" in done.stdout
     assert any(line.startswith("      ") and "sudo nvidia-smi -mig 0" in line for line in lines)
     (row,) = [line for line in lines if line.startswith(" nvml:1 ")]
@@ -63,6 +64,27 @@ def test_for_people_it_says_the_same_and_the_cost(two_gpus_and_slices: None) -> 
     assert "s " in cost and " %" in cost
     assert "measuring for 0.8 s what reading nvml costs" in done.stderr
     assert "runs none of these itself" in done.stdout or not load_setup("generic-cpu").prepare
+
+
+def test_a_power_beside_its_counter_tells_what_it_averages_over_where_the_load_changes(fake_nvml: FakeNvml) -> None:
+    fake_nvml.set(update_ms=20, average_ms=200, square_low_mw=60_000, square_period_ms=700)
+    both = ("--meter", "nvml", "--meter", "nvml:counter=off", "--seconds", "2.5")
+    done = devices(*both, "--json")
+    counter, power = (row["probed"][0] for row in json.loads(done.stdout)["meters"])
+    assert (counter["channel"], counter["counter"], counter["averaging"]) == ("nvml:0", None, None)
+    assert (power["channel"], power["counter"]) == ("nvml:0#2", "nvml:0")
+    assert counter["even"] and counter["error_seconds"] < 0.001 and counter["updates"] > 50
+    assert power["averaging"]["low"] <= 0.2 <= power["averaging"]["high"]
+    assert power["averaging"]["seconds"] == pytest.approx(0.2, rel=0.1)
+
+
+def test_what_cannot_be_told_of_averaging_is_said(two_gpus_and_slices: None) -> None:
+    done = devices("--meter", "nvml", "--meter", "nvml:counter=off", "--seconds", "0.5")
+    assert "averages over" in done.stdout
+    rows = {line.split()[0]: line for line in done.stdout.splitlines() if line.startswith(" nvml:")}
+    assert set(rows) == {"nvml:0", "nvml:1", "nvml:0#2", "nvml:1#2"}
+    assert "cannot tell" in rows["nvml:0#2"] and "cannot tell" not in rows["nvml:0"]
+    assert [name for name, row in rows.items() if " yes " in row] == ["nvml:0", "nvml:1"], "one total of one card"
 
 
 def test_without_probing_nothing_is_read(fake_nvml: FakeNvml) -> None:

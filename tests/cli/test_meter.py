@@ -144,6 +144,18 @@ def test_ctrl_c_reaches_the_program_once(fake_nvml: FakeNvml) -> None:
     assert status == 11 and "measured, chip" in shown, shown
 
 
+def test_in_the_foreground_an_interrupt_is_the_keys_and_a_termination_the_programs(fake_nvml: FakeNvml) -> None:
+    """Sent to `meter` alone: the first could as well be the terminal's, which the program has then had already."""
+    script = "trap 'echo interrupted' INT; trap 'echo ended; exit 6' TERM; echo ready; while :; do sleep 0.02; done"
+    terminal = Terminal([*ENERGYTRAIN, "meter", "--", "sh", "-c", script])
+    terminal.until("ready")
+    os.kill(terminal.pid, signal.SIGINT)
+    time.sleep(0.2)
+    os.kill(terminal.pid, signal.SIGTERM)
+    shown, status = terminal.end()
+    assert status == 6 and "ended\r\n" in shown and "interrupted\r\n" not in shown and "measured, chip" in shown, shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

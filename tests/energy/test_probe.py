@@ -10,7 +10,8 @@ from energy.simulated import Load, Sensor, constant, levels, ns, ramp, read, ser
 from fakes.nvml_fixture import FakeNvml
 
 from energytrain.energy.probing.averaging import averaging_span
-from energytrain.energy.probing.probe import Probed, probe_meters, probe_updates
+from energytrain.energy.probing.probe import probe_meters
+from energytrain.energy.probing.updates import Probed, probe_updates
 from energytrain.energy.recorder.client import Recorder
 from energytrain.energy.traces.trace import read_trace
 from energytrain.meters.catalog import MeterSpec
@@ -151,11 +152,12 @@ def test_meters_are_probed_by_a_recorder(fake_nvml: FakeNvml) -> None:
     fake_nvml.set(counter__2=0, arch__2=3, power_mw__2=75_000)
     counter, power, still = probe_meters([MeterSpec("nvml")], seconds=1.2, hz=150)
     assert (counter.channel.name, counter.channel.quantity, counter.failed) == ("nvml:0", "joules", 0)
-    assert counter.update_seconds == pytest.approx(0.02, rel=0.05) and not counter.at_most
+    assert counter.updates.update_seconds == pytest.approx(0.02, rel=0.05) and not counter.updates.at_most
     assert counter.watts == pytest.approx(200, rel=0.05)
-    assert power.update_seconds == pytest.approx(0.05, rel=0.05) and power.watts == pytest.approx(90, rel=0.02)
-    assert still.update_seconds is None and still.watts == pytest.approx(75, rel=0.01)
+    assert power.updates.update_seconds == pytest.approx(0.05, rel=0.05) and power.watts == pytest.approx(90, rel=0.02)
+    assert still.updates.update_seconds is None and still.watts == pytest.approx(75, rel=0.01)
     assert counter.samples > 20
+    assert (power.counter, power.averaging) == (None, None), "another GPU's counter tells nothing of it"
 
 
 def test_a_probe_says_what_failed(fake_nvml: FakeNvml) -> None:

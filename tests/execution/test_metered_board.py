@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from fakes.jtop_service import RealJtop
 from fakes.tegra import EIO_FILE, FakeBoard, Wave
 
 from energytrain.devices.setup import load_setup
@@ -47,24 +48,40 @@ def spans(folder, phase):
     return found
 
 
-def test_a_run_on_a_tx2_is_measured_on_its_input_and_the_bounds_hold_the_truth(tx2, tmp_path):
-    done = energytrain(tmp_path, "--device", "tx2", "--meter", f"ina3221:root={tx2.root}")
+def check_measured(done, folder, meter):
+    """The result of a run on the fake TX2: measured by `meter` on its input, with bounds that hold the truth."""
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert result["headline"] == "measured" and result["primary"] == ["ina3221:VDD_IN"] and result["complete"]
+    assert result["headline"] == "measured" and result["primary"] == [f"{meter}:VDD_IN"] and result["complete"]
     assert {row["phase"] for row in result["phases"]} >= {"search", "retrain"}
     useful = 0.0
     for row in result["phases"]:
-        truth = sum(WAVES["VDD_IN"].joules(*span) for span in spans(tmp_path, row["phase"]))
+        truth = sum(WAVES["VDD_IN"].joules(*span) for span in spans(folder, row["phase"]))
         energy = row["energy"]
         assert (energy["provenance"], energy["scope"]) == ("measured", "module"), row["phase"]
         assert energy["low"] <= truth <= energy["high"], row["phase"]
         useful += truth
     energy = result["useful"]["energy"]
     assert energy["low"] <= useful <= energy["high"] and energy["joules"] == pytest.approx(useful, rel=0.1, abs=3.0)
-    rails = {row["channel"]["name"]: row["channel"] for row in result["meters"] if row["channel"]["meter"] == "ina3221"}
-    assert len(rails) == 6 and rails["ina3221:VDD_SYS_GPU"]["part_of"] == "ina3221:VDD_IN"
+    rails = {row["channel"]["name"]: row["channel"] for row in result["meters"] if row["channel"]["meter"] == meter}
+    assert len(rails) == 6 and rails[f"{meter}:VDD_SYS_GPU"]["part_of"] == f"{meter}:VDD_IN"
     assert "modelled" not in done.stderr
+
+
+def test_a_run_on_a_tx2_is_measured_on_its_input_and_the_bounds_hold_the_truth(tx2, tmp_path):
+    done = energytrain(tmp_path, "--device", "tx2", "--meter", f"ina3221:root={tx2.root}")
+    check_measured(done, tmp_path, "ina3221")
+
+
+@pytest.mark.slow
+def test_jtop_s_own_service_measures_the_same_run(tx2, tmp_path):
+    service = RealJtop(tmp_path, tx2.root)
+    try:
+        meter = f"jtop:socket={service.socket},root={tx2.root}"
+        done = energytrain(tmp_path, "--device", "tx2", "--meter", meter)
+    finally:
+        service.close()
+    check_measured(done, tmp_path, "jtop")
 
 
 @pytest.mark.slow

@@ -27,9 +27,9 @@ def energytrain(folder, meter, *more):
     return subprocess.run(command(folder, meter, *more), capture_output=True, text=True, timeout=300)
 
 
-def start_long(folder):
+def start_long(folder, *more):
     """A run that is still at work when a test has noticed how far it is."""
-    arguments = command(folder, "nvml", "--epochs", "25")
+    arguments = command(folder, "nvml", "--epochs", "25", *more)
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -123,6 +123,24 @@ def test_a_recorder_that_dies_leaves_training_alone_and_is_said(fake_nvml, tmp_p
     assert any("recorder" in problem for problem in problems)
     again = run_result(tmp_path / "run", recompute=True)
     assert {k: v for k, v in again.items() if k != "key"} == {k: v for k, v in json.loads(out).items() if k != "key"}
+
+
+@pytest.mark.slow
+def test_a_budget_in_joules_ends_the_run_whose_recorder_dies_and_one_in_time_continues_it(fake_nvml, tmp_path):
+    process = start_long(tmp_path, "--budget", "1000000J")
+    events = tmp_path / "run" / "events.jsonl"
+    while not (events.exists() and any(e.get("phase") == "retrain" for e in read_events(events))):
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.01)
+    for child in children_of(process.pid):
+        os.kill(child, signal.SIGKILL)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 130 and "joules of this run went missing" in err, err
+    result = json.loads(out)
+    assert result["status"] == "budget" and any("recorder" in problem for problem in result["problems"])
+    assert result["spent"]["energy"]["joules"] > 0, "what was read until then counts"
+    done = energytrain(tmp_path, "nvml", "--epochs", "25", "--budget", "2h")
+    assert done.returncode == 3 and json.loads(done.stdout)["status"] == "done", done.stderr
 
 
 def children_of(pid):

@@ -1,10 +1,13 @@
 """Runs beside this one: found among the recorders at work, by the sensors in the traces that they hold open."""
 
+import json
 import os
 
+import pyarrow as pa
 import pytest
 
 from energytrain.energy.recorder.client import Recorder
+from energytrain.energy.traces.trace_format import METADATA_KEY, SCHEMA_VERSION, make_schema
 from energytrain.execution import neighbours
 from energytrain.execution.neighbours import Neighbours, runs_beside
 from energytrain.meters.catalog import parse_meter
@@ -83,3 +86,46 @@ def test_what_is_no_recorder_and_what_cannot_be_read_is_passed_over(tmp_path):
     (tmp_path / "2" / "fd" / "7").unlink()
     (tmp_path / "2" / "fd").rmdir()
     assert runs_beside({FIRST}, own=None, proc=tmp_path) == []
+
+
+def stream(meta, columns=True):
+    """A trace without readings, with this as its metadata."""
+    schema = make_schema((), 1, "h", "b") if columns else pa.schema([("power", pa.float64())])
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema.with_metadata({METADATA_KEY: json.dumps(meta)})):
+        pass
+    return sink.getvalue().to_pybytes()
+
+
+MINE = {"schema_version": SCHEMA_VERSION, "channels": [{"sensor": FIRST}]}
+WHOLE = stream(MINE)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"no Arrow at all, but long enough for a header",
+        b"\xff\xff\xff\xff\xff\xff\xff\x7f" + WHOLE[8:],
+        WHOLE[: len(WHOLE) // 2],
+        WHOLE[:8] + bytes(len(WHOLE) - 8),
+        stream(MINE, columns=False),
+        stream({**MINE, "schema_version": SCHEMA_VERSION + 1}),
+        stream({"schema_version": SCHEMA_VERSION}),
+        stream({**MINE, "channels": None}),
+        stream({**MINE, "channels": [{"meter": "nvml"}, {"sensor": [FIRST]}, FIRST]}),
+        stream([FIRST]),
+    ],
+    ids=["empty", "text", "long", "half", "zeros", "columns", "newer", "no table", "null", "no sensor", "a list"],
+)
+def test_a_trace_that_cannot_be_understood_is_no_neighbour_and_hides_none(data, tmp_path):
+    """Beside it, of the same recorder, one that can be and one that is gone."""
+    (tmp_path / "2" / "fd").mkdir(parents=True)
+    (tmp_path / "2" / "cmdline").write_bytes(b"python\0-m\0energytrain.energy.recorder\0")
+    for number, (run, content) in enumerate((("mine-a", data), ("mine-b", WHOLE), ("mine-c", None))):
+        trace = tmp_path / run / "traces" / "1-h.arrows"
+        trace.parent.mkdir(parents=True)
+        if content is not None:
+            trace.write_bytes(content)
+        os.symlink(trace, tmp_path / "2" / "fd" / str(number))
+    assert runs_beside({FIRST}, own=None, proc=tmp_path) == ["mine-b"]

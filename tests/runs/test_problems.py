@@ -117,7 +117,17 @@ def test_foreign_load_is_a_note_with_its_share_of_the_training():
 
 
 def test_a_condition_that_cannot_be_read_is_no_problem():
-    assert told(recorded(others=[condition("nvml:0 temperature", "celsius", np.nan)])) == ([], [])
+    nobody = condition("nvml:0 foreign processes", "count", 0.0)
+    assert told(recorded(others=[condition("nvml:0 temperature", "celsius", np.nan), nobody])) == ([], [])
+
+
+def test_that_nobody_else_was_seen_is_not_taken_from_where_nobody_can_be_seen():
+    """As in a container with process ids of its own: NVML tells of the GPU, and not of who uses it."""
+    problems, notes = told(recorded(others=[condition("nvml:0 temperature", "celsius", 45.0)]))
+    assert not problems and len(notes) == 1
+    assert notes[0].startswith("whether other processes used nvml:0 is not known (in a container")
+    assert told(recorded(others=[condition("nvml:0 temperature", "celsius", 45.0)]), here=False).notes == []
+    assert told(recorded(others=[condition("nvml:1 temperature", "celsius", 45.0)])).notes == []
 
 
 def test_runs_beside_this_one_are_named_once():

@@ -29,6 +29,7 @@ WIDER = 2.576 / 1.960  # from 95 % to 99 %
 IMPLAUSIBLE = 3.0  # times the most that the load can draw: no load but a garbled reading
 GUESSED_MOST = 1.25  # times the largest reading, where the load's limit is unknown
 UNSURE_AGE = 0.375  # of a period: a quarter, which may add to the worst of what comes between two readings
+COVERED = 0.999  # of a window: readings that back less of it leave a gap worth telling
 HELD = (0.7, 1.3)  # update periods that a reading averages over where readings follow on without a break
 
 

@@ -5,6 +5,9 @@ Two kinds of evidence. Beside an energy counter of the same sensor, a reading th
 another, a reading goes from level to level in a straight ramp of `span` seconds, and that of a momentary sensor jumps.
 Either way the span is sought that explains the readings best, together with the sensor's delay, its gain and offset
 (or the levels).
+
+`energytrain devices` looks for it where a meter's power and its counter are both named; known moments are for programs
+that make a load of their own (docs/measuring.md has an example).
 """
 
 from dataclasses import dataclass
@@ -14,7 +17,7 @@ import numpy as np
 
 from ..integrator.updates import GUESSED_SLOWEST, Updates, find_updates, on_grid
 from ..traces.series import Array, Series
-from .probe import probe_updates
+from .updates import probe_updates
 
 LONGEST = 5.0  # seconds
 SHORTEST = 0.002

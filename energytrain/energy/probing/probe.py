@@ -1,7 +1,6 @@
-"""What a sensor really does, from its readings: how often it updates, what its meter usually shows, what reading costs.
+"""What meters really do, from a few seconds of their readings: how they update, what they show, what reading costs.
 
-A driver states what its hardware documents; this finds out the rest. `probe_updates` is a pure function of a series;
-the other two record for a few seconds and keep nothing. What a reading averages over: probing/averaging.py.
+A driver states what its hardware documents; this finds out the rest, and keeps nothing.
 """
 
 import math
@@ -17,16 +16,12 @@ from ...errors import MeterUnavailable
 from ...meters.base import Channel, Meter, Reading
 from ...meters.catalog import MeterSpec, open_meter
 from ..integrator.integrate import energy_of
-from ..integrator.updates import find_updates, on_grid, update_period, usual_interval
 from ..primary import choose_primary
 from ..recorder.client import Recorder
-from ..traces.series import Array, Series
+from ..traces.series import Array, Series, Trace
 from ..traces.trace import read_trace
-
-CHANGES_NEEDED = 3
-TELLING = 1.5  # read intervals: an update period shorter than that is not told from one that is shorter still
-NEAR = (0.5, 1.5)  # update periods: spans between changes that are one update long
-UNEVEN = 0.2  # of a period: spans between changes that scatter by more follow the load and not the sensor
+from .averaging import Span, averaging_span
+from .updates import Probed, probe_updates
 
 PAIRS = 5  # quiet and busy stretches in turn, with one more quiet one at the end
 PAIRS_NEEDED = 3
@@ -37,35 +32,21 @@ SPARSE_READS = 4  # of a power reading in a quiet stretch
 
 
 @dataclass(frozen=True)
-class Probed:
-    """How often a value changed.
-
-    update_seconds: seconds between updates, None where the readings do not tell.
-    error_seconds: half width (95 %) of that. at_most: reads were too seldom to see more frequent updates.
-    even: whether the updates keep an even grid. updates: how many were seen.
-    """
-
-    update_seconds: Optional[float]
-    error_seconds: Optional[float] = None
-    at_most: bool = False
-    even: bool = False
-    updates: int = 0
-
-
-@dataclass(frozen=True)
 class ProbedChannel:
     """What a channel showed in a short recording.
 
-    update_seconds: seconds between updates, None where the readings do not tell; watts: mean power, None where there is
-    none to tell; samples: reads in all; failed: those of them that failed; at_most: it may update more often than that.
+    updates: how often it changed; watts: mean power, None where there is none to tell; samples: reads in all; failed:
+    those of them that failed. counter: of a power reading, the energy counter of the same sensor that was recorded
+    beside it; averaging: what the reading averages over, None where no counter or no change of the load tells.
     """
 
     channel: Channel
-    update_seconds: Optional[float]
+    updates: Probed
     watts: Optional[float]
     samples: int
     failed: int
-    at_most: bool = False
+    counter: Optional[str] = None
+    averaging: Optional[Span] = None
 
 
 @dataclass(frozen=True)
@@ -82,35 +63,6 @@ class Cost:
     added_watts: Optional[Tuple[float, float]]
 
 
-def probe_updates(series: Series) -> Probed:
-    """The update period of a series as its values show it, whatever its channel says."""
-    good = np.isfinite(series.values) & np.append(True, np.diff(series.t) > 0)[: len(series.t)]
-    t, values = (series.t[good] - series.t[:1]) * 1e-9, series.values[good]
-    changes = int(np.count_nonzero(np.diff(values))) if len(values) else 0
-    if changes < CHANGES_NEEDED:
-        return Probed(None, updates=changes)
-    resolution, poll = series.channel.resolution, usual_interval(t)
-    period = update_period(t, values, None, resolution)
-    if period.longest > period.seconds:  # a load that jumps between levels shows its own rhythm
-        return Probed(None, updates=changes)
-    updates = find_updates(t, values, None, resolution)
-    seen = ~updates.after_gap & np.isfinite(updates.early)
-    early, late = updates.early[seen], updates.late[seen]
-    if period.seconds <= TELLING * poll:
-        return Probed(period.seconds, None, at_most=True, updates=changes)
-    grid = on_grid(early, late, period.seconds)
-    if grid is not None:
-        number = np.round((grid[0] - grid[0][0]) / period.seconds)
-        seconds = float(np.polyfit(number, grid[0], 1)[0])
-        return Probed(seconds, 2 * updates.blur / float(number[-1]), even=True, updates=changes)
-    spans = np.diff((early + late) / 2) / period.seconds
-    near = spans[(spans > NEAR[0]) & (spans < NEAR[1])] * period.seconds
-    if len(near) < CHANGES_NEEDED or float(np.std(near)) > UNEVEN * period.seconds:
-        return Probed(None, updates=changes)
-    error = 1.96 * float(np.std(near)) / math.sqrt(len(near))
-    return Probed(period.seconds, error, updates=changes)
-
-
 def probe_meters(specs: Sequence[MeterSpec], seconds: float = 2.0, hz: float = 200.0) -> List[ProbedChannel]:
     """Reads the meters for `seconds`, at `hz` or four times an update, in a process of their own.
 
@@ -125,21 +77,31 @@ def probe_meters(specs: Sequence[MeterSpec], seconds: float = 2.0, hz: float = 2
         recorder.stop()
         if recorder.failure is not None and not recorder.trace.exists():
             raise MeterUnavailable(f"the meters cannot be probed: {recorder.failure}", "See that there is disk space.")
-        return [_probed(series) for series in read_trace(recorder.trace).metered.values()]
+        trace = read_trace(recorder.trace)
+        return [_probed(series, trace) for series in trace.metered.values()]
 
 
-def _probed(series: Series) -> ProbedChannel:
-    updates = probe_updates(series)
+def _probed(series: Series, trace: Trace) -> ProbedChannel:
+    counter = _counter_of(series, trace)
     good = series.t[np.isfinite(series.values)]
     energy = energy_of(series, int(good[0]), int(good[-1])) if len(good) > 1 else None
     return ProbedChannel(
         channel=series.channel,
-        update_seconds=updates.update_seconds,
+        updates=probe_updates(series),
         watts=None if energy is None else energy.watts,
         samples=len(series.t),
         failed=len(series.t) - len(good),
-        at_most=updates.at_most,
+        counter=None if counter is None else counter.channel.name,
+        averaging=None if counter is None else averaging_span(series, counter),
     )
+
+
+def _counter_of(power: Series, trace: Trace) -> Optional[Series]:
+    """The energy counter of the sensor whose power this is."""
+    if power.channel.quantity == "joules":
+        return None
+    same = [one for one in trace.metered.values() if one.channel.sensor == power.channel.sensor]
+    return next((one for one in same if one.channel.quantity == "joules"), None)
 
 
 def observing_cost(spec: MeterSpec, seconds: float = 10.0, hz: float = 100.0) -> Cost:

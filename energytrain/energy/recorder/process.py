@@ -16,6 +16,7 @@ from ...errors import EnergytrainError
 from ...meters.base import Channel, Meter, conditions_of, left_out
 from ...meters.catalog import open_meter
 from ..traces import clocks
+from ..traces.series import free_name
 from ..traces.trace import TraceWriter
 from .config import RecorderConfig
 from .live import LiveChannel, finite
@@ -71,16 +72,6 @@ def _open_meters(config: RecorderConfig) -> Tuple[List[Meter], Unavailable]:
     return meters, unavailable
 
 
-def _free_name(name: str, taken: List[str]) -> str:
-    """`name`, or "name#2" where two meters read the same hardware: a trace keeps its channels by name."""
-    number = 1
-    free = name
-    while free in taken:
-        number += 1
-        free = f"{name}#{number}"
-    return free
-
-
 class _Recording:
     """The open meters, the trace and where they stand."""
 
@@ -93,8 +84,8 @@ class _Recording:
         slow = [one for one in map(conditions_of, meters) if one is not None]
         for meter in (*meters, *slow):
             self._samplers.append(Sampler(meter, len(channels), CONDITIONS_NS if meter in slow else self._asked_ns))
-            for channel in meter.channels:
-                channels.append(replace(channel, name=_free_name(channel.name, [one.name for one in channels])))
+            for channel in meter.channels:  # two meters may read the same hardware
+                channels.append(replace(channel, name=free_name(channel.name, [one.name for one in channels])))
         self._live = [LiveChannel(channel) for channel in channels]
         self._error: Optional[str] = None
         self._trace: Optional[TraceWriter] = None

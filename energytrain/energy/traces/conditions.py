@@ -20,6 +20,8 @@ THROTTLES: Dict[int, str] = {
     0x80: "power brake",
 }
 THROTTLE_COUNTS = ("thermal throttling", "throttle events")
+# How a count of other processes on a device is named, behind the name of the device's channel.
+FOREIGN = " foreign processes"
 
 Stretch = Tuple[int, int]
 

@@ -1,7 +1,7 @@
 """The samples of one attempt on one host as plain arrays: what the recorder wrote and the integrator reads."""
 
 from dataclasses import dataclass
-from typing import Any, Dict, Tuple
+from typing import Any, Container, Dict, Tuple
 
 import numpy as np
 
@@ -9,6 +9,15 @@ from ...meters.base import Channel
 
 # numpy's own generic array types differ between the oldest and the newest supported release.
 Array = Any
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """`name`, or "name#2" and so on where it is taken: what is kept by name needs one of its own."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}#{number}"
+    return free
 
 
 @dataclass(frozen=True)
