@@ -20,17 +20,40 @@ OPTIONS: List[Callable[[Command], Command]] = [
     click.option("--image-size", type=int, help="Side of the images of a folder data set, in pixels."),
     click.option("--limit", type=int, help="Train on this many images only, the same ones under every seed."),
     click.option("--validation", type=float, help="Share of the training images to set aside (default 0)."),
+    click.option("--random-labels", is_flag=True, default=None, help="Labels drawn at random: what can be memorised."),
+    click.option("--augment/--no-augment", default=None, help="Crops, mirroring (default on; not with random labels)."),
     # the method's settings
-    click.option("--prune-ratio", type=float, help="p, the share of channels to prune (default 0.5)."),
+    click.option("--prune-ratio", metavar="P|auto", help="p, the share to prune (default 0.5); auto chooses it."),
+    click.option("--accuracy-budget", type=float, help="Points of accuracy that auto may cost (default 2)."),
     click.option("--align", metavar="auto|N", help="Kept widths become multiples of N (default auto: the device's)."),
     click.option("--l1", type=float, help="L1 strength on the BN scales during the search (default 1e-4)."),
     click.option("--l1-retrain", is_flag=True, default=None, help="Keep the L1 term in retraining too."),
     click.option("--eps", type=float, help="Mask distance below which a ticket is stable (default 0.1)."),
     click.option("--queue", type=int, help="How many distances must be below eps (default 5)."),
     click.option("--distance-rule", type=click.Choice(["paper", "released"]), help="The paper's rule or its code's."),
+    click.option(
+        "--search",
+        type=click.Choice(["mask-distance", "ppr", "fixed"]),
+        help="When to draw the ticket: its mask stands still, a pruned copy learns as well, or --draw-epoch.",
+    ),
+    click.option("--ppr-lr", type=float, help="Rate of the one epoch that a pruned copy is trained (default lr / 10)."),
+    click.option("--ppr-eps", type=float, help="Gain in accuracy below which it has saturated (default 0.005)."),
     click.option("--search-lr", type=float, help="First learning rate of the search (default that of --lr)."),
     click.option("--ticket", metavar="FILE", help="Retrain this ticket (ticket.json or a run that drew one)."),
     click.option("--like", metavar="RUN", help="The run whose cost small-dense and dense-short match."),
+    click.option(
+        "--retrain",
+        type=click.Choice(["own", "fine-tune", "weight-rewind", "lr-rewind", "low-lr-rewind", "reinit"]),
+        help="What follows the pruning (default: the method's own).",
+    ),
+    click.option("--retrain-epochs", type=int, metavar="T", help="How long (default: by method)."),
+    click.option("--rewind-epoch", type=int, help="Epoch whose weights to go back to (default: schedule - T)."),
+    click.option("--rounds", type=int, help="Prune and retrain this often, the same share each time."),
+    click.option("--gradual-epochs", type=int, help="Length of gradual pruning (default a quarter of the schedule)."),
+    click.option("--gradual-steps", type=int, help="How often it prunes in that time (default after each epoch)."),
+    click.option("--skip-ends", is_flag=True, default=None, help="Never mask weights of the first and last layer."),
+    click.option("--structured", is_flag=True, default=None, help="snip: whole channels, removed physically."),
+    click.option("--filter-rates", metavar="NAME", help="l1-filters: published rates such as A or B by layer."),
     # the training
     click.option("--protocol", help="Preset of a paper: eb (default), sooner or renda."),
     click.option("--epochs", type=int, help="Epochs of the whole schedule (default 160; digits 40)."),
@@ -50,7 +73,9 @@ OPTIONS: List[Callable[[Command], Command]] = [
         "--baseline", type=float, metavar="SECONDS", help="Idle before and after training (default 5; 0: none)."
     ),
     click.option("--measure-epochs", type=int, metavar="K", help="Run K epochs of each phase and extrapolate."),
-    click.option("--draw-epoch", type=int, help="With --measure-epochs: the draw epoch to assume (default 1/8)."),
+    click.option(
+        "--draw-epoch", type=int, help="Prune after this epoch; with --measure-epochs the one to assume (default 1/8)."
+    ),
     click.option("--budget", metavar="50kJ|2h", help="Stop inside this budget; continue with a larger one."),
     # the run
     click.option("--name", help="Name of the run's folder (default: method, model, data, seed and a hash)."),

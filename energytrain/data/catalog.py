@@ -103,16 +103,22 @@ def load(
     device: "Union[str, torch.device]" = "cpu",
     image_size: Optional[int] = None,
     workers: Optional[int] = None,
+    augment: bool = True,
+    label_seed: Optional[int] = None,
 ) -> DataBundle:
     """Read a data set. Small ones live on `device`; a folder streams through `workers` processes (None: by its size).
 
     limit: so many training images, class-balanced, the same whatever the seed. validation: the share of these that is
-    held out, class-balanced, by `seed`. The test part is always whole and the same. Without `data_dir`, CIFAR is
+    held out, class-balanced, by `seed`. The test part is always whole and the same. augment: crops and mirroring of
+    training images, where the data set has them. label_seed: labels of the training images drawn at random, which a
+    network can only memorise (not for folders; neither is augment=False). Without `data_dir`, CIFAR is
     looked for in the folder "data". Raises UsageError for data that is missing, corrupt or does not fit the request.
     """
     if name == "folder":
         if download:
             raise UsageError("a folder of images cannot be downloaded.", "Leave out --download.")
+        if label_seed is not None or not augment:
+            raise UsageError("--random-labels and --no-augment are not for folders of images.")
         from .folder import IMAGE_SIZE, scan
         from .stream import stream_parts
 
@@ -125,6 +131,9 @@ def load(
     if name not in _INFO:
         raise unknown("data set", name, DATASETS)
     known = _with_size(_INFO[name], image_size)
+    import torch
+
+    from .random_labels import random_labels
     from .tensors import tensor_parts
 
     if name == "digits":
@@ -136,7 +145,12 @@ def load(
 
         arrays = read_cifar(name, Path(DEFAULT_DATA_DIR if data_dir is None else data_dir), download)
     known = replace(known, train_images=len(arrays.train_labels), test_images=len(arrays.test_labels))
-    parts = tensor_parts(arrays, limit, validation, seed, device)
+    targets = arrays.train_labels
+    if label_seed is not None:
+        targets = torch.from_numpy(random_labels(targets.numpy(), known.classes, label_seed))
+    if not augment:
+        arrays = replace(arrays, pad=0, flip=False)
+    parts = tensor_parts(arrays, limit, validation, seed, device, targets)
     return DataBundle(_with_parts(known, limit, validation), *parts)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Tuple
 
 Key = Tuple[int, int]
 
-SHUFFLE, AUGMENT, LIMIT, VALIDATION, TEST = 1, 2, 3, 4, 5
+SHUFFLE, AUGMENT, LIMIT, VALIDATION, TEST, RANDOM_LABELS = 1, 2, 3, 4, 5, 6
 
 _MASK = 0xFFFFFFFF
 

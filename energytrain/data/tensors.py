@@ -123,9 +123,18 @@ class TensorPart:
 
 
 def tensor_parts(
-    arrays: ImageArrays, limit: Optional[int], validation: float, seed: int, device: Device
+    arrays: ImageArrays,
+    limit: Optional[int],
+    validation: float,
+    seed: int,
+    device: Device,
+    targets: Optional[torch.Tensor] = None,
 ) -> Tuple[TensorPart, Optional[TensorPart], TensorPart]:
-    """(train, validation or None, test). The limit chooses first; validation is a seeded share of what it left."""
+    """(train, validation or None, test). The limit chooses first; validation is a seeded share of what it left.
+
+    targets: labels (N,) that the training images get in the place of their own, by which they are still chosen.
+    """
+    given = arrays.train_labels if targets is None else targets
     labels: Indices = arrays.train_labels.numpy()
     chosen = np.arange(len(labels)) if limit is None else limited(labels, limit)
     count = held_out_count(len(chosen), validation)
@@ -137,7 +146,7 @@ def tensor_parts(
             images[index], targets[index], index, arrays.scale, arrays.shift, arrays.pad, arrays.flip, device
         )
 
-    train = part(arrays.train_images, arrays.train_labels, chosen[kept])
-    held_out = part(arrays.train_images, arrays.train_labels, chosen[held]) if count else None
+    train = part(arrays.train_images, given, chosen[kept])
+    held_out = part(arrays.train_images, given, chosen[held]) if count else None
     test = part(arrays.test_images, arrays.test_labels, np.arange(len(arrays.test_labels)))
     return train, held_out, test

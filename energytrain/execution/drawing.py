@@ -1,7 +1,7 @@
-"""Which ticket a pruning phase puts in the dense network's place: the search's own, a random one, or a given file's."""
+"""Which ticket a pruning puts in the network's place: the search's own, a criterion's, a random or a given one."""
 
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import torch
 from torch import nn
@@ -9,69 +9,145 @@ from torch import nn
 from ..costs.bill import network_bill
 from ..costs.ticket_cost import macs_by_kept
 from ..errors import RunFailed, UsageError
+from ..methods.catalog import method_info
 from ..methods.phases import Prune
 from ..models.units import units_of
 from ..pruning.align import align_mask
 from ..pruning.controls import random_mask_like
-from ..pruning.masks import Mask, bn_scores, check_fits
+from ..pruning.early_bird import EarlyBird
+from ..pruning.masks import Mask, bn_scale_mask, bn_scores, check_fits, global_mask
 from ..pruning.ticket import Ticket
+from ..pruning.weight_masks import check_weights_fit
+from ..pruning.weight_ticket import WeightTicket, is_weight_ticket
 from ..quantities.ledger import NetworkBill
 from ..runs.find import is_run
 from ..runs.result import run_result
 from ..runs.spec import RunSpec
+from .auto_ratio import choose_ratio
+from .criteria import channel_mask
 from .session import Session
 from .weights import read_weights
 
 Weights = Optional[Dict[str, torch.Tensor]]
 
 
-def draw_ticket(session: Session, phase: Prune, ticket_file: Optional[Path]) -> Tuple[Ticket, Weights]:
-    """The ticket that `phase` asks for, and its network's weights where they come from a file."""
+def draw_ticket(
+    session: Session, phase: Prune, ticket_file: Optional[Path], on_step: Callable[[int], None]
+) -> Tuple[Ticket, Weights, List[Dict[str, Any]]]:
+    """The ticket that `phase` asks for, its network's weights where they come from a file, and the checks made for it.
+
+    on_step: told of the steps of training that a choice takes.
+    """
     spec = session.spec
     if ticket_file is not None:
-        given = check_ticket(ticket_file, spec, session.model)
+        given = _channel_ticket(ticket_file, spec, session.model)
         if phase.choose == "random":
-            return given.with_mask(random_mask_like(given.mask, spec.seed), criterion="random"), None
-        return given, read_weights(_weights_file(ticket_file)) if phase.weights == "inherit" else None
-    search = session.search
-    if search is None or search.mask is None:
-        raise RunFailed("no ticket can be drawn before a search has run.")
-    mask = _aligned(session, search.mask)
-    if phase.choose == "random":
-        mask = random_mask_like(mask, spec.seed)
+            return given.with_mask(random_mask_like(given.mask, spec.seed), criterion="random"), None, []
+        return given, read_weights(weights_file(ticket_file)) if phase.weights == "inherit" else None, []
+    if phase.choose in ("drawn", "random") and spec.accuracy_budget is None:
+        return _drawn(session, phase), None, []
+    if phase.choose in ("drawn", "random"):
+        return _chosen(session, on_step)
+    mask, scores = channel_mask(session, phase)
+    if scores is not None:
+        mask = _aligned(session, mask, scores)
+    assert phase.prune_ratio is not None
     ticket = Ticket.from_mask(
         mask,
-        spec.prune_ratio,
-        draw_epoch=search.epoch if spec.draw_epoch is None else spec.draw_epoch,
-        criterion="random" if phase.choose == "random" else "bn-scale",
-        distances=tuple(search.distances),
-        align=spec.align,
-        notes={} if search.ticket is not None else {"forced": "the search ended before the mask had settled"},
+        phase.prune_ratio,
+        draw_epoch=_trained(session, phase),
+        criterion=phase.choose,
+        align=1 if scores is None else spec.align,
     )
-    return ticket, None
+    return ticket, None, []
 
 
-def check_ticket(file: Path, spec: RunSpec, model: nn.Module) -> Ticket:
-    """The ticket in `file`; UsageError where it does not fit the run: another network, no draw epoch, no weights."""
+def _trained(session: Session, phase: Prune) -> int:
+    """How many epochs of the dense network came before the pruning."""
+    spec = session.spec
+    if phase.choose == "snip":
+        return 0
+    return spec.epochs if spec.draw_epoch is None else spec.draw_epoch
+
+
+def _drawn(session: Session, phase: Prune) -> Ticket:
+    """The ticket of the search that has just ended."""
+    spec, search = session.spec, session.search
+    if search is None or search.epoch == 0:
+        raise RunFailed("no ticket can be drawn before a search has run.")
+    found = search.mask if isinstance(search, EarlyBird) else bn_scale_mask(session.model, spec.prune_ratio)
+    settled = search.ticket is not None if isinstance(search, EarlyBird) else search.drawn
+    assert found is not None
+    mask = _aligned(session, found, bn_scores(session.model))
+    if phase.choose == "random":
+        mask = random_mask_like(mask, spec.seed)
+    unsettled = "the mask had settled" if isinstance(search, EarlyBird) else "the check had saturated"
+    return Ticket.from_mask(
+        mask,
+        spec.prune_ratio,
+        draw_epoch=session.draw_epoch,
+        criterion="random" if phase.choose == "random" else "bn-scale",
+        distances=tuple(search.distances) if isinstance(search, EarlyBird) else (),
+        align=spec.align,
+        notes={} if settled or spec.search == "fixed" else {"forced": f"the search ended before {unsettled}"},
+    )
+
+
+def _chosen(session: Session, on_step: Callable[[int], None]) -> Tuple[Ticket, Weights, List[Dict[str, Any]]]:
+    """The ticket of the search at the ratio that keeps the accuracy budget."""
+    spec, scores = session.spec, bn_scores(session.model)
+
+    def mask_at(ratio: float) -> Mask:
+        return _aligned(session, global_mask(scores, ratio), scores)
+
+    drawn = _drawn(session, Prune())
+    chosen = choose_ratio(session, mask_at, on_step)
+    notes = dict(drawn.notes)
+    if not chosen.kept_budget:
+        notes["budget"] = f"no prune ratio kept the budget of {spec.accuracy_budget:g} points; the smallest was taken"
+    return drawn.with_mask(chosen.mask, prune_ratio=chosen.prune_ratio, notes=notes), None, chosen.checks
+
+
+def check_ticket(file: Path, spec: RunSpec, model: nn.Module) -> None:
+    """UsageError where the ticket in `file` is not the run's: another network or kind, no draw epoch, no weights."""
+    if method_info(spec.method).weights:
+        check_weights_fit(model, WeightTicket.load(file).mask)
+        _require_weights(file, "Name a run that masked weights.")
+        return
+    if is_weight_ticket(file):
+        raise UsageError(f"{file} is a ticket of single weights, and {spec.method} takes channels.", "Use --method lt.")
+    _channel_ticket(file, spec, model)
+
+
+def _channel_ticket(file: Path, spec: RunSpec, model: nn.Module) -> Ticket:
     ticket = Ticket.load(file)
     check_fits({unit.name: unit.channels for unit in units_of(model)}, ticket.widths)
     if spec.method == "eb-ff":
         hint = "Use --method eb-reinit, which starts fresh."
         if ticket.draw_epoch is None:
             raise UsageError("the ticket does not say at which epoch it was drawn.", hint)
-        if ticket.draw_epoch >= spec.epochs:
+        if ticket.draw_epoch >= spec.epochs and spec.retrain == "own":
             raise UsageError(f"the ticket was drawn after epoch {ticket.draw_epoch} of {spec.epochs}.", hint)
-        if not _weights_file(file).is_file():
-            raise UsageError(f"the ticket has no weights beside it ('{_weights_file(file)}').", hint)
+        _require_weights(file, hint)
     return ticket
+
+
+def _require_weights(file: Path, hint: str) -> None:
+    if not weights_file(file).is_file():
+        raise UsageError(f"the ticket has no weights beside it ('{weights_file(file)}').", hint)
 
 
 def ticket_facts(ticket: Ticket, phase: Prune, dense: NetworkBill, ticket_file: Optional[Path]) -> Dict[str, Any]:
     """What the marks keep of a ticket; of a given one also what its search cost, and where that ran."""
     widths = {name: [len(kept), ticket.widths[name]] for name, kept in ticket.kept.items()}
     return {
+        "phase": phase.name,
+        "unit": "channels",
+        "criterion": ticket.criterion,
         "draw_epoch": ticket.draw_epoch,
         "forced": "forced" in ticket.notes,
+        "prune_ratio": ticket.prune_ratio,
+        "over_budget": ticket.notes.get("budget"),
         "given": ticket_file is not None,
         "choose": phase.choose,
         "align": ticket.align,
@@ -97,12 +173,13 @@ def _search_elsewhere(file: Path) -> Optional[Dict[str, Any]]:
     return {"run": result["name"], "device": device["name"], "host": device["host"], **row}
 
 
-def _aligned(session: Session, mask: Mask) -> Mask:
+def _aligned(session: Session, mask: Mask, scores: Mapping[str, torch.Tensor]) -> Mask:
     if session.spec.align == 1:
         return mask
-    cost = macs_by_kept(network_bill(session.model, session.image_shape), units_of(session.model))
-    return align_mask(mask, bn_scores(session.model), session.spec.align, cost)
+    dense = session.dense_network()
+    cost = macs_by_kept(network_bill(dense, session.image_shape), units_of(dense))
+    return align_mask(mask, scores, session.spec.align, cost)
 
 
-def _weights_file(ticket_file: Path) -> Path:
+def weights_file(ticket_file: Path) -> Path:
     return ticket_file.with_name("ticket.safetensors")

@@ -1,23 +1,26 @@
-"""Carries out the phases of a recipe on a session: epochs of training, and a network's replacement by its ticket."""
+"""Carries out the phases of a recipe on a session: epochs of training here, what chooses and prunes in `pruning`."""
 
 import warnings
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Tuple
-
-import torch
-from safetensors.torch import save_file
+from typing import Any, Callable, Dict, List, Optional
 
 from ..data.batching import epoch_size
 from ..errors import UsageError
-from ..methods.phases import DRAW_EPOCH, Epoch, Prune, Train
-from ..quantities.ledger import NetworkBill
+from ..methods.phase_work import check_work, epoch_items
+from ..methods.phases import DRAW_EPOCH, Epoch, MaskWeights, Phase, Prune, PseudoPrune, Recipe, Rewind, Train
+from ..pruning.early_bird import EarlyBird
+from ..pruning.pseudo_prune import PseudoPruneSearch
+from ..pruning.weight_masks import GradientMask
+from ..quantities.ledger import NetworkBill, work_to_json
 from ..training.checkpoint import CheckpointStore
 from ..training.evaluate import evaluate
 from ..training.loop import EpochStats, train_epoch
-from .drawing import draw_ticket, ticket_facts
+from . import pruning
+from .after_epoch import prune_gradually, start_gradual, zero_softly
 from .listener import EpochReport, Listener
 from .live import LiveCost
 from .marks import Marks
+from .pseudo_prune import check
 from .session import Session
 
 
@@ -26,77 +29,119 @@ class Runner:
 
     def __init__(
         self,
+        recipe: Recipe,
         session: Session,
         marks: Marks,
         live: LiveCost,
         store: CheckpointStore,
+        rewind_store: CheckpointStore,
         listener: Listener,
         folder: Path,
         ticket_file: Optional[Path],
         after_epoch: Callable[["Runner"], None],
     ) -> None:
+        self.recipe = recipe
         self.session = session
         self.marks = marks
         self.live = live
         self.store = store
+        self.rewind_store = rewind_store
         self.listener = listener
         self.folder = folder
         self.ticket_file = ticket_file
         self.after_epoch = after_epoch
 
-    def train(self, phase: Train) -> None:
+    def carry_out(self, phase: Phase) -> None:
+        """Do what is left of `phase`, and leave the session at the phase after it."""
+        if isinstance(phase, Train):
+            self._train(phase)
+        elif isinstance(phase, Prune):
+            pruning.prune(self, phase)
+        elif isinstance(phase, MaskWeights):
+            pruning.mask_weights(self, phase)
+        else:
+            assert isinstance(phase, Rewind)
+            pruning.rewind(self, phase)
+
+    def _train(self, phase: Train) -> None:
         """The epochs of `phase` that are left; with a search, until the ticket is drawn."""
         session, spec = self.session, self.session.spec
-        first, last = self._epoch(phase.first), phase.last
-        if spec.measure_epochs is not None:
-            last = min(last, first + spec.measure_epochs)
-        if phase.until is not None and session.search is None:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                session.start_search(phase.until, phase.l1)
-            for warning in caught:
-                self.listener.message(str(warning.message))
+        first = self._epoch(phase.first)
+        planned = phase.last if phase.length is None else first + phase.length
+        last = planned if spec.measure_epochs is None else min(planned, first + spec.measure_epochs)
         start = first if session.epoch is None else session.epoch
-        bill, per_epoch = session.bill(phase.l1), session.per_epoch(phase)
-        self._mark_phase(phase, first, bill, per_epoch)
-        self.listener.phase(phase.name, start, phase.last)
+        if start >= last:
+            self._next_phase()
+            return
+        if phase.until is not None and session.search is None:
+            self._start_search(phase)
+        if phase.gradual is not None and session.epoch is None:
+            start_gradual(session, phase.gradual)
+        bill = session.bill(phase)
+        self._mark_training(phase, planned - first, bill)
+        self.listener.phase(phase.name, start, planned)
         for epoch in range(start, last):
-            drawn = self._train_epoch(phase, epoch, bill)
+            self._keep(phase, epoch)
+            drawn = self._train_epoch(phase, first, epoch, planned, bill)
             session.epoch = epoch + 1
             if drawn or epoch + 1 == last:
-                session.phase, session.epoch = session.phase + 1, None
+                # Where only some epochs are measured, the last one stands for those that were not trained.
+                for missed in [e for e in phase.keep if e == last or (e > epoch and spec.measure_epochs)]:
+                    self._keep(phase, missed)
+                if phase.until is not None and session.search is not None:
+                    session.draw_epoch = session.search.epoch if spec.draw_epoch is None else spec.draw_epoch
+                if phase.gradual is not None:
+                    pruning.note_gradual(self, phase)
+                self._next_phase()
             self.save(phase.name, epoch)
             self.after_epoch(self)
             if drawn:
                 return
-        if start >= last and session.epoch is not None or first >= last:
-            session.phase, session.epoch = session.phase + 1, None
 
-    def _mark_phase(self, phase: Train, first: int, bill: NetworkBill, per_epoch: Tuple[Any, ...]) -> None:
-        spec, train = self.session.spec, self.session.data.train
-        planned = phase.last - first
+    def _next_phase(self) -> None:
+        self.session.phase, self.session.epoch = self.session.phase + 1, None
+
+    def _start_search(self, phase: Train) -> None:
+        assert phase.until is not None
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            self.session.start_search(phase.until, phase.l1)
+        for warning in caught:
+            self.listener.message(str(warning.message))
+
+    def _keep(self, phase: Train, epoch: int) -> None:
+        """Keep the state before `epoch` where the recipe goes back to it."""
+        if epoch in phase.keep and epoch not in self.rewind_store.numbers():
+            with self.marks.span(phase.name, epoch, "checkpoint"):
+                self.session.keep(self.rewind_store, epoch)
+
+    def _mark_training(self, phase: Train, epochs: int, bill: NetworkBill) -> None:
+        session, spec = self.session, self.session.spec
         if spec.measure_epochs is not None and phase.until is not None and spec.draw_epoch is not None:
-            planned = spec.draw_epoch
-        images, steps, _ = epoch_size(len(train), spec.batch_size)
-        self.marks.mark(
-            "phase",
-            phase=phase.name,
-            epochs=planned,
-            role="dense" if self.session.ticket is None else "ticket",
-            images=images,
-            steps=steps,
-            bill=bill.to_json(),
-            per_epoch=[item.__dict__ for item in per_epoch],
+            epochs = spec.draw_epoch
+        self.mark_phase(
+            phase.name,
+            epochs,
+            bill,
+            per_epoch=[item.__dict__ for item in epoch_items(session.model, phase)],
+            check=work_to_json(check_work(session.model, session.data.info, spec, phase)),
         )
 
-    def _train_epoch(self, phase: Train, epoch: int, bill: NetworkBill) -> bool:
+    def mark_phase(self, name: str, epochs: int, bill: NetworkBill, **facts: Any) -> None:
+        """Note what the network of a phase costs and how long it is to be trained."""
+        images, steps, _ = epoch_size(len(self.session.data.train), self.session.spec.batch_size)
+        facts = {"per_epoch": [], "images": images, "steps": steps, "bill": bill.to_json(), **facts}
+        self.marks.mark("phase", phase=name, epochs=epochs, role=self.session.role, **facts)
+
+    def _train_epoch(self, phase: Train, first: int, epoch: int, last: int, bill: NetworkBill) -> bool:
         session, spec = self.session, self.session.spec
-        search, train = session.search, session.data.train
+        train = session.data.train
         _, steps, drop_last = epoch_size(len(train), spec.batch_size)
         drawn = False
 
         def on_step(index: int) -> None:
-            self.marks.beat(index + 1, min((index + 1) * spec.batch_size, len(train)))
+            if self.marks.beat(index + 1, min((index + 1) * spec.batch_size, len(train))):
+                self.live.now()  # hears the recorder out, whose newest word is lost where the older ones fill its pipe
             self.listener.step(index + 1, steps)
 
         with self.marks.span(phase.name, epoch, "training") as facts:
@@ -116,28 +161,49 @@ class Runner:
                 steps=steps,
                 precision=spec.precision,
                 channels_last=spec.channels_last,
-                after_backward=self._penalty(phase),
+                after_backward=self._after_backward(phase),
                 on_step=on_step,
             )
-            if search is not None:
-                drawn = search.update()
-                facts["distance"] = search.distances[-1] if search.distances else None
+            if phase.until is not None and isinstance(session.search, EarlyBird):
+                drawn = session.search.update()
+                facts["distance"] = session.search.distances[-1] if session.search.distances else None
+            if phase.soft is not None:
+                zero_softly(session, phase.soft)
+            if phase.gradual is not None:
+                facts["work"] = work_to_json(prune_gradually(session, phase.gradual, epoch - first, last - first))
             facts.update(images=stats.images, steps=stats.steps, loss=stats.loss, accuracy=100 * stats.accuracy)
+        if isinstance(phase.until, PseudoPrune):
+            assert isinstance(session.search, PseudoPruneSearch)
+            with self.marks.span(phase.name, epoch, "check") as seen:
+                accuracy = check(session, phase.until, on_step)
+                seen["check_accuracy"] = accuracy
+            drawn = session.search.add(accuracy / 100)
         self.live.add(bill.training, stats.images, stats.steps)
-        test = self._evaluate(phase.name, epoch, bill)
-        self._report(phase, epoch, stats, test, facts)
+        test = self.evaluate(phase.name, epoch, bill)
+        self._report(phase, epoch, last, stats, test, facts)
         return drawn
 
-    def _penalty(self, phase: Train) -> Optional[Callable[[], None]]:
-        if phase.l1 == 0:
-            return None
-        if self.session.search is not None:
-            return self.session.search.penalise
-        from ..pruning.early_bird import EarlyBird
+    def _after_backward(self, phase: Train) -> Optional[Callable[[], None]]:
+        """What happens to the gradients of every step: the L1 penalty, the mask."""
+        session = self.session
+        actions: List[Callable[[], None]] = []
+        if phase.l1 > 0:
+            watching = isinstance(session.search, EarlyBird) and session.search.l1 == phase.l1
+            penalty = session.search if watching else EarlyBird(session.model, l1=phase.l1)
+            assert isinstance(penalty, EarlyBird)
+            actions.append(penalty.penalise)
+        if session.weight_mask is not None:
+            actions.append(GradientMask(session.model, session.weight_mask))
+        if len(actions) < 2:
+            return actions[0] if actions else None
 
-        return EarlyBird(self.session.model, l1=phase.l1).penalise
+        def both() -> None:
+            for action in actions:
+                action()
 
-    def _evaluate(self, phase: str, epoch: int, bill: NetworkBill) -> Optional[float]:
+        return both
+
+    def evaluate(self, phase: str, epoch: int, bill: NetworkBill) -> Optional[float]:
         session, spec = self.session, self.session.spec
         with self.marks.span(phase, epoch, "evaluation") as facts:
             images = steps = 0
@@ -161,6 +227,7 @@ class Runner:
         self,
         phase: Train,
         epoch: int,
+        last: int,
         stats: EpochStats,
         test: Optional[float],
         facts: Dict[str, Any],
@@ -170,7 +237,7 @@ class Runner:
             EpochReport(
                 phase.name,
                 epoch,
-                phase.last,
+                last,
                 stats.loss,
                 facts["accuracy"],
                 test,
@@ -181,32 +248,13 @@ class Runner:
             )
         )
 
-    def prune(self, phase: Prune) -> None:
-        """Draw the ticket that `phase` asks for and put its network in the place of the dense one."""
-        session = self.session
-        with self.marks.span(phase.name, None, "pruning"):
-            dense = session.bill(l1=0.0)
-            ticket, weights = draw_ticket(session, phase, self.ticket_file)
-            session.become_ticket(ticket, weights, fresh=phase.weights == "fresh")
-        session.phase, session.epoch = session.phase + 1, None
-        self.marks.mark("ticket", **ticket_facts(ticket, phase, dense, self.ticket_file))
-        with self.marks.span(phase.name, None, "checkpoint"):
-            ticket.save(self.folder / "ticket.json")
-            save_file(_contiguous(session.model), str(self.folder / "ticket.safetensors"))
-            session.save(self.store)
-
-    def save(self, phase: str, epoch: int) -> None:
+    def save(self, phase: str, epoch: Optional[int]) -> None:
         with self.marks.span(phase, epoch, "checkpoint"):
             self.session.save(self.store)
 
     def _epoch(self, epoch: Epoch) -> int:
         if epoch is DRAW_EPOCH:
-            ticket = self.session.ticket
-            if ticket is None or ticket.draw_epoch is None:
+            if self.session.draw_epoch is None:
                 raise UsageError("the ticket does not say at which epoch it was drawn.", "Use --method eb-reinit.")
-            return ticket.draw_epoch
+            return self.session.draw_epoch
         return int(epoch)  # type: ignore[arg-type]
-
-
-def _contiguous(model: torch.nn.Module) -> Dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}

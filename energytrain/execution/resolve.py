@@ -19,11 +19,10 @@ from ..runs.protocols import DEFAULT_MODELS, PROTOCOLS, defaults
 from ..runs.result import profile_of, run_result
 from ..runs.spec import RunSpec, folder_name
 from ..training.reproducible import pick_device
+from .method_settings import judged_share, method_settings, ratio_settings
 from .settings import Budget, Settings
 
 DEFAULT_ALIGN = 8
-# The paper's Figure 1: tickets drawn at 20 of 160 epochs retrain well. Only --measure-epochs assumes it.
-ASSUMED_DRAW = 20 / 160
 
 
 def resolve(options: Mapping[str, Any]) -> Tuple[RunSpec, Settings]:
@@ -39,12 +38,14 @@ def resolve(options: Mapping[str, Any]) -> Tuple[RunSpec, Settings]:
     device = given.get("device", "auto")
     device = detect() if device == "auto" else _known("device", device, setup_names())
     values = {**defaults(protocol, dataset), **given}
+    values = {**values, "model": model, **ratio_settings(values, method, method_info(method))}
     _check_ranges(values)
     epochs = int(values["epochs"])
     setup = load_setup(device)
     compute = pick_device(given.get("compute", "auto"))
     precision = check_precision(given.get("precision", default_precision(compute.type)))
     ticket, ticket_file = _ticket(given.get("ticket"), method_info(method))
+    settings_of_method = method_settings(values, method, method_info(method), epochs)
     init, init_file = _init(given.get("init", "fresh"))
     spec = RunSpec(
         method=method,
@@ -54,9 +55,9 @@ def resolve(options: Mapping[str, Any]) -> Tuple[RunSpec, Settings]:
         dataset=dataset,
         image_size=values.get("image_size"),
         limit=values.get("limit"),
-        validation=float(values.get("validation", 0.0)),
+        validation=judged_share(values, settings_of_method),
         protocol=protocol,
-        prune_ratio=float(values.get("prune_ratio", 0.5)),
+        prune_ratio=float(values["prune_ratio"]),
         align=_align(values.get("align", "auto"), setup),
         epochs=epochs,
         batch_size=int(values["batch_size"]),
@@ -87,7 +88,9 @@ def resolve(options: Mapping[str, Any]) -> Tuple[RunSpec, Settings]:
         ticket=ticket,
         match=None,
         measure_epochs=values.get("measure_epochs"),
-        draw_epoch=_draw_epoch(values, epochs),
+        random_labels=bool(values.get("random_labels", False)),
+        augment=bool(values.get("augment", not values.get("random_labels"))),
+        **settings_of_method,
     )
     spec = _matched(spec, given, method_info(method))
     _check_batch(spec, given.get("data_dir"))
@@ -166,6 +169,10 @@ def _check_ranges(values: Mapping[str, Any]) -> None:
         "measure_epochs": (lambda v: v >= 1, "be at least 1"),
         "sample_hz": (lambda v: 0 < v <= 1000, "be above 0 and at most 1000"),
         "baseline": (lambda v: 0 <= v <= 3600, "lie between 0 (none) and 3600 seconds"),
+        "ppr_lr": (lambda v: v > 0, "be above 0"),
+        "ppr_eps": (lambda v: 0 <= v < 1, "be at least 0 and below 1"),
+        "rounds": (lambda v: v >= 1, "be at least 1"),
+        "gradual_epochs": (lambda v: v >= 1, "be at least 1"),
         "seed": (lambda v: 0 <= v < 2**31, "lie between 0 and 2147483647"),
     }
     for name, value in values.items():
@@ -211,18 +218,6 @@ def _meters(texts: Any) -> Tuple[str, ...]:
         else:
             check_meter(parse_meter(text))
     return names
-
-
-def _draw_epoch(values: Mapping[str, Any], epochs: int) -> Optional[int]:
-    """The draw epoch that an extrapolation assumes; a whole run finds its own."""
-    given = values.get("draw_epoch")
-    if values.get("measure_epochs") is None:
-        if given is not None:
-            raise UsageError("--draw-epoch is what --measure-epochs assumes; a whole run finds its own.")
-        return None
-    if given is not None and not 1 <= given <= epochs:
-        raise UsageError(f"--draw-epoch must lie between 1 and the {epochs} epochs; it is {given}.")
-    return int(max(1, round(ASSUMED_DRAW * epochs)) if given is None else given)
 
 
 def _ticket(path: Optional[str], method: MethodInfo) -> Tuple[Optional[str], Optional[Path]]:

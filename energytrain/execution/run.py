@@ -13,13 +13,13 @@ from ..energy.traces import clocks
 from ..energy.traces.trace import close_torn
 from ..errors import EnergytrainError, UsageError
 from ..methods.catalog import recipe_of
-from ..methods.phases import Prune, Recipe, Train
+from ..methods.phases import Recipe, Train
 from ..runs.events import EventWriter
 from ..runs.folder import RunFolder
 from ..runs.machine import commit_of_package, machine_facts, versions
 from ..runs.result import profile_of, run_result
 from ..runs.spec import RunSpec, identity
-from ..training.checkpoint import CheckpointStore
+from ..training.checkpoint import KEEP_ALL, CheckpointStore
 from ..training.reproducible import synchronise
 from .baseline import Baseline, baseline_seconds
 from .budget import BudgetReached, Guard, spent_before
@@ -70,6 +70,8 @@ def execute(spec: RunSpec, settings: Settings, listener: Listener) -> Outcome:
         seed=spec.seed,
         device=spec.compute,
         image_size=spec.image_size,
+        augment=spec.augment,
+        label_seed=spec.seed if spec.random_labels else None,
     )
     session = Session(spec, data, torch.device(spec.compute), settings.init_file)
     if settings.ticket_file is not None:
@@ -81,7 +83,6 @@ def execute(spec: RunSpec, settings: Settings, listener: Listener) -> Outcome:
         status = _attempt(spec, settings, folder, session, listener)
     result = run_result(folder.path)
     if status == "budget":
-        listener.message("the budget is reached; the same command with a larger --budget continues.")
         return Outcome(result, folder.path, 130)
     return Outcome(result, folder.path, 0 if result["complete"] else 3)
 
@@ -177,6 +178,7 @@ def _train(
 ) -> str:
     recipe, marks = recipe_of(spec), attempt.marks
     store = CheckpointStore(folder.checkpoint)
+    kept = CheckpointStore(folder.checkpoint / "rewind", keep=KEEP_ALL)
     with marks.span("setup", None, "setup"):
         checkpoint = store.load_latest()
         if checkpoint is not None:
@@ -195,19 +197,16 @@ def _train(
             marks.mark("beside", runs=found)
         guard.after_epoch(last)
 
-    runner = Runner(session, marks, live, store, listener, folder.path, settings.ticket_file, after_epoch)
+    runner = Runner(recipe, session, marks, live, store, kept, listener, folder.path, settings.ticket_file, after_epoch)
     try:
         guard.before_first_epoch()
         if session.phase < len(recipe):
             attempt.baseline.before_training()
         guard.first_epoch_begins()
         while session.phase < len(recipe):
-            phase = recipe[session.phase]
-            if isinstance(phase, Prune):
-                runner.prune(phase)
-            else:
-                runner.train(phase)
-    except BudgetReached:
+            runner.carry_out(recipe[session.phase])
+    except BudgetReached as end:
+        listener.message(str(end))
         return "budget"
     attempt.baseline.after_training()
     with marks.span("finish", None, "checkpoint"):

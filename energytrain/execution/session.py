@@ -1,4 +1,4 @@
-"""The state of a run between two epochs: network, optimiser, search, ticket and place in the recipe.
+"""The state of a run between two epochs: network, optimiser, search, ticket or weight mask, and place in the recipe.
 
 Everything here goes into a checkpoint and comes back from it bit for bit. Augmentation and order of the data are keyed
 by seed, epoch and sample, so no position inside an epoch has to be kept.
@@ -6,26 +6,32 @@ by seed, epoch and sample, so no position inside an epoch has to be kept.
 
 import zlib
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Union
 
 import torch
 
-from ..costs.bill import mask_work, network_bill
 from ..data.catalog import DataBundle
 from ..methods.network import dense_network
-from ..methods.phases import MaskDistance, Train
+from ..methods.phase_work import training_bill
+from ..methods.phases import MaskDistance, Search, Train
+from ..models.units import units_of
 from ..precision.memory_format import lay_out
 from ..pruning.early_bird import EarlyBird
 from ..pruning.optimiser import carry_optimiser
+from ..pruning.pseudo_prune import PseudoPruneSearch
 from ..pruning.rebuild import rebuild
 from ..pruning.ticket import Ticket
-from ..quantities.ledger import NetworkBill, WorkItem
+from ..pruning.weight_masks import WeightMask, apply_weight_mask, clear_momentum, pack_mask, unpack_mask
+from ..quantities.ledger import NetworkBill
 from ..runs.spec import RunSpec
 from ..training.checkpoint import Checkpoint, CheckpointStore
 from ..training.optimiser import make_sgd
 from ..training.reproducible import seed_everything
 from ..training.state import pack, unpack
 from .weights import initial_weights
+
+_FRESH = 1 << 20  # added to the seed of a second start
+_MASK = "mask."
 
 
 class Session:
@@ -38,13 +44,22 @@ class Session:
         self.phase = 0
         self.epoch: Optional[int] = None
         self.ticket: Optional[Ticket] = None
-        self.search: Optional[EarlyBird] = None
+        self.weight_mask: Optional[WeightMask] = None
+        self.draw_epoch: Optional[int] = None
+        self.search: Union[EarlyBird, PseudoPruneSearch, None] = None
         self.saved = 0
         seed_everything(spec.seed)
         self.model = self.build_dense(spec.seed)
         initial_weights(self.model, spec.init, init_file, spec.model)
         self._place()
         self.optimiser = self.new_optimiser()
+
+    @property
+    def role(self) -> str:
+        """What the present network is: "dense", "masked" (of the dense one's size) or "ticket" (smaller)."""
+        if self.ticket is not None:
+            return "ticket"
+        return "dense" if self.weight_mask is None else "masked"
 
     @property
     def image_shape(self) -> Any:
@@ -57,6 +72,17 @@ class Session:
         torch.manual_seed(seed)
         return dense_network(self.spec, self.data.info)
 
+    def dense_network(self) -> torch.nn.Module:
+        """A network of the size that there was before anything was pruned; its weights mean nothing."""
+        with torch.random.fork_rng(devices=()):
+            return self.model if self.ticket is None else dense_network(self.spec, self.data.info)
+
+    def dense_widths(self) -> Dict[str, int]:
+        """Channels of every prunable unit before anything was pruned."""
+        if self.ticket is not None:
+            return dict(self.ticket.widths)
+        return {unit.name: unit.channels for unit in units_of(self.model)}
+
     def new_optimiser(self) -> torch.optim.Optimizer:
         spec = self.spec
         return make_sgd(self.model, spec.lr, spec.momentum, spec.weight_decay, spec.nesterov)
@@ -65,49 +91,85 @@ class Session:
         self.model.to(self.device)
         lay_out(self.model, self.spec.channels_last)
 
-    def start_search(self, rule: MaskDistance, l1: float) -> None:
-        self.search = EarlyBird(
-            self.model, ratio=rule.prune_ratio, l1=l1, eps=rule.eps, queue=rule.queue, rule=rule.rule
-        )
+    def start_search(self, rule: Search, l1: float) -> None:
+        if isinstance(rule, MaskDistance):
+            self.search = EarlyBird(
+                self.model, ratio=rule.prune_ratio, l1=l1, eps=rule.eps, queue=rule.queue, rule=rule.rule
+            )
+        else:
+            self.search = PseudoPruneSearch(rule.eps, rule.queue)
 
-    def become_ticket(self, ticket: Ticket, weights: Optional[Dict[str, torch.Tensor]], fresh: bool) -> None:
-        """Replace the network by `ticket`'s: its own channels' weights, `weights` from a file, or fresh ones."""
-        dense, optimiser = self.model, self.optimiser
+    def become_ticket(
+        self, ticket: Ticket, weights: Optional[Dict[str, torch.Tensor]] = None, fresh: bool = False
+    ) -> None:
+        """Replace the network by `ticket`'s: its own channels' weights, `weights` from a file, or fresh ones.
+
+        The ticket is the dense network's; where a round before has narrowed it, it must keep a part of what is left.
+        """
+        before, optimiser = self.model, self.optimiser
         if fresh or weights is not None:
             # A seed apart from the dense network's, so that a fresh ticket is no subset of the dense start.
-            self.model = rebuild(self.build_dense(self.spec.seed + (1 << 20)), ticket)
+            self.model = rebuild(self.build_dense(self.spec.seed + _FRESH), ticket)
             if weights is not None:
                 self.model.load_state_dict(weights)
             self._place()
             self.optimiser = self.new_optimiser()
         else:
-            self.model = rebuild(dense, ticket)
+            cut = ticket if self.ticket is None else ticket.within(self.ticket)
+            self.model = rebuild(before, cut)
             self._place()
-            carry_optimiser(optimiser, dense, self.model, ticket)
+            carry_optimiser(optimiser, before, self.model, cut)
         self.ticket = ticket
+        self.draw_epoch = ticket.draw_epoch
         self.search = None
+
+    def hold_weights(self, mask: WeightMask) -> None:
+        """Set what `mask` drops to zero, with its momentum; training holds it there from now on."""
+        self.weight_mask = mask
+        apply_weight_mask(self.model, mask)
+        clear_momentum(self.optimiser, self.model, mask)
+
+    def rewind(self, kept: Optional[Checkpoint]) -> None:
+        """Go back to weights and optimiser of `kept` (the dense network's), or to fresh ones; the pruning stays."""
+        self.model = self.build_dense(self.spec.seed + _FRESH * (kept is None))
+        self._place()
+        self.optimiser = self.new_optimiser()
+        if kept is not None:
+            unpack(kept.tensors, kept.state["packed"], self.model, self.optimiser)
+        ticket, self.ticket = self.ticket, None
+        if ticket is not None:
+            self.become_ticket(ticket)
+        if self.weight_mask is not None:
+            self.hold_weights(self.weight_mask)
 
     def order_seed(self, phase: str) -> int:
         """The seed of the data's order and augmentation in a phase; phases differ, so that none repeats another."""
         return (self.spec.seed << 32) | zlib.crc32(phase.encode())
 
-    def bill(self, l1: float) -> NetworkBill:
-        return network_bill(self.model, self.image_shape, precision=self.spec.precision, l1=l1 > 0)
-
-    def per_epoch(self, phase: Train) -> Tuple[WorkItem, ...]:
-        """What a phase costs once an epoch beside its steps: the search's mask and distance."""
-        return (mask_work(self.model),) if phase.until is not None else ()
+    def bill(self, phase: Optional[Train] = None) -> NetworkBill:
+        """What an image and a step of the present network cost, in `phase` with all that it adds to a step."""
+        masked = None if self.weight_mask is None else sum(part.numel() for part in self.weight_mask.values())
+        return training_bill(self.model, self.image_shape, self.spec.precision, phase, masked)
 
     def save(self, store: CheckpointStore) -> None:
         """Write a checkpoint of everything above; atomic, and the one before it is kept."""
         tensors, packed = pack(self.model, self.optimiser)
         state: Dict[str, Any] = {"packed": packed, "phase": self.phase, "epoch": self.epoch}
         state["ticket"] = None if self.ticket is None else self.ticket.to_json()
+        state["draw_epoch"] = self.draw_epoch
         state["search"] = None if self.search is None else self.search.state_dict()
+        if self.weight_mask is not None:
+            bits, state["weight_mask"] = pack_mask(self.weight_mask)
+            tensors.update({_MASK + name: bits[name] for name in bits})
         self.saved += 1
         store.save(self.saved, tensors, state)
 
-    def restore(self, checkpoint: Checkpoint, rule: Optional[MaskDistance], l1: float) -> None:
+    def keep(self, store: CheckpointStore, epoch: int) -> None:
+        """Keep the state before `epoch` of the first training for a later rewinding."""
+        tensors, packed = pack(self.model, self.optimiser)
+        store.save(epoch, tensors, {"packed": packed})
+
+    def restore(self, checkpoint: Checkpoint, rule: Optional[Search], l1: float) -> None:
         """Come back to the state of `checkpoint`; `rule` is the search's, where a search was under way."""
         state = checkpoint.state
         if state["ticket"] is not None:
@@ -115,7 +177,12 @@ class Session:
             self.model = rebuild(self.build_dense(self.spec.seed), self.ticket)
             self._place()
             self.optimiser = self.new_optimiser()
+            self.draw_epoch = self.ticket.draw_epoch
+        self.draw_epoch = state.get("draw_epoch", self.draw_epoch)
         unpack(checkpoint.tensors, state["packed"], self.model, self.optimiser)
+        if state.get("weight_mask") is not None:
+            bits = {name[len(_MASK) :]: t for name, t in checkpoint.tensors.items() if name.startswith(_MASK)}
+            self.weight_mask = unpack_mask(bits, state["weight_mask"])
         if state["search"] is not None and rule is not None:
             self.start_search(rule, l1)
             assert self.search is not None

@@ -1,34 +1,104 @@
-"""The methods by name: what each is, in a line, and where its recipe lies."""
+"""The methods by name: what each is, in a line, where its recipe lies, and what it takes when not told."""
 
 import importlib
 from dataclasses import dataclass
-from typing import Dict, Optional
+from typing import Dict, Optional, Tuple
 
 from ..errors import unknown
 from ..runs.spec import RunSpec
 from .phases import Recipe
 
+_ROUNDS = ("retrain", "rounds", "fixed")
+_SEARCH = ("retrain", "mask-distance", "ppr", "fixed")
+
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """`prunes`: a ticket is drawn or given. `matches`: what `--like RUN` must be given for, "ticket" or "flops"."""
+    """What a method is, and which settings it has.
+
+    prunes: a ticket is drawn or given, so `--ticket` makes sense. matches: what `--like RUN` must be given for,
+    "ticket" or "flops". takes: "retrain" (--retrain and --retrain-epochs), "rounds", and the values of --search; the
+    first of these is the default. retrain, retrain_share: the default technique and its length as a share of the
+    schedule. rounds: how many by default; 0: as many as come nearest to 20 % a round. weights: single weights are
+    masked, so nothing gets smaller.
+    """
 
     title: str
     source: str
     module: str
     prunes: bool
     matches: Optional[str] = None
+    takes: Tuple[str, ...] = ()
+    retrain: str = "own"
+    retrain_share: float = 1.0
+    rounds: int = 1
+    weights: bool = False
 
+
+_LT = "Frankle & Carbin 2019"
+_SOONER = "The sooner the better, 2020"
 
 METHODS: Dict[str, MethodInfo] = {
     "dense": MethodInfo("dense training", "the baseline", "dense", False),
-    "eb-ff": MethodInfo("Early-Bird Train, full precision", "You et al. 2020, Algorithm 1, Table 2", "eb_ff", True),
-    "eb-reinit": MethodInfo("Early-Bird Train, fresh weights", "You et al. 2020, Table 2", "eb_reinit", True),
-    "random-ticket": MethodInfo("the ticket's widths, random channels", "control", "random_ticket", True),
+    "eb-ff": MethodInfo(
+        "Early-Bird Train, full precision", "You et al. 2020, Algorithm 1, Table 2", "eb_ff", True, takes=_SEARCH
+    ),
+    "eb-reinit": MethodInfo(
+        "Early-Bird Train, fresh weights", "You et al. 2020, Table 2", "eb_reinit", True, takes=_SEARCH[1:]
+    ),
+    "random-ticket": MethodInfo(
+        "the ticket's widths, random channels", "control", "random_ticket", True, takes=_SEARCH
+    ),
     "small-dense": MethodInfo(
         "a uniformly narrower network of the ticket's FLOPs", "control", "small_dense", False, "ticket"
     ),
     "dense-short": MethodInfo("dense, compressed to the FLOPs of EB", "control", "dense_short", False, "flops"),
+    "lt": MethodInfo(
+        "lottery ticket, one shot, back to the start", _LT, "lt", True, None, _ROUNDS, "weight-rewind", weights=True
+    ),
+    "lt-iterative": MethodInfo(
+        "lottery ticket, some 20 % a round", _LT, "lt", True, None, _ROUNDS, "weight-rewind", rounds=0, weights=True
+    ),
+    "lt-rewind": MethodInfo(
+        "lottery ticket, back to an early epoch",
+        "Renda et al. 2020, Section 2",
+        "lt",
+        True,
+        None,
+        _ROUNDS,
+        "weight-rewind",
+        0.9,
+        weights=True,
+    ),
+    "snip": MethodInfo("by the saliency of one batch, before training", "Lee et al. 2019", "snip", False, weights=True),
+    "ns": MethodInfo("network slimming: L1 on BN scales", "Liu et al. 2017", "ns", False, None, _ROUNDS, "lr-rewind"),
+    "thinet": MethodInfo(
+        "the channels that the next layer misses least", "Luo et al. 2017", "thinet", False, None, _ROUNDS, "fine-tune"
+    ),
+    "sfp": MethodInfo("soft filter pruning: zeroed, free to regrow", "He et al. 2018", "sfp", False),
+    "l1-filters": MethodInfo(
+        "filters of least L1 norm, by layer", "Li et al. 2017", "l1_filters", False, None, _ROUNDS, "fine-tune", 0.25
+    ),
+    "gradual": MethodInfo(
+        "weights pruned along a cubic curve",
+        f"{_SOONER}, Section 3.4",
+        "gradual",
+        False,
+        None,
+        ("retrain", "fixed"),
+        "lr-rewind",
+        weights=True,
+    ),
+    "early-gradual": MethodInfo(
+        "gradual, from where the PPR check saturates",
+        f"{_SOONER}, Section 4",
+        "gradual",
+        False,
+        None,
+        ("retrain", "ppr"),
+        "lr-rewind",
+        weights=True,
+    ),
 }
 
 

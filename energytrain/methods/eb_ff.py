@@ -4,10 +4,9 @@ The ticket keeps the weights of the search and continues the schedule at the epo
 """
 
 from ..runs.spec import RunSpec
-from .phases import DRAW_EPOCH, Prune, Recipe, early_bird_search, retrain
+from .early_bird import after_draw, given_or_drawn
+from .phases import Prune, Recipe
 
 
 def recipe(spec: RunSpec) -> Recipe:
-    if spec.ticket is not None:
-        return (Prune("given"), retrain(spec, first=DRAW_EPOCH))
-    return (early_bird_search(spec), Prune("drawn"), retrain(spec, first=DRAW_EPOCH))
+    return (*given_or_drawn(spec, Prune("given" if spec.ticket else "drawn")), *after_draw(spec))

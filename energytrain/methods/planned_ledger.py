@@ -1,60 +1,120 @@
 """What a recipe will cost in FLOPs and bytes, from the same phases that execution carries out.
 
-Planned with a run's own ticket (which holds its draw epoch) it gives that run's useful ledger to the FLOP.
+Planned with a run's own draws (epochs and kept channels) it gives that run's useful ledger to the FLOP.
 """
 
-from typing import Optional
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from torch import nn
 
-from ..costs.bill import mask_work, network_bill
+from ..costs.pruning_work import ranking_work
 from ..data.batching import epoch_size
 from ..data.catalog import DataInfo
-from ..pruning.rebuild import rebuild
+from ..pruning.rebuild import shrink
 from ..pruning.ticket import Ticket
-from ..quantities.ledger import Ledger, spend
+from ..quantities.ledger import Ledger, Work, spend
 from ..runs.spec import RunSpec
 from .catalog import recipe_of
 from .network import dense_network
-from .phases import DRAW_EPOCH, Epoch, Prune, Train
+from .phase_work import (
+    check_work,
+    epoch_items,
+    masked_elements,
+    masking_work,
+    pruning_work,
+    ratio_check_work,
+    training_bill,
+)
+from .phases import DRAW_EPOCH, Epoch, MaskWeights, Prune, Rewind, Train
 
 
-def planned_ledger(spec: RunSpec, data: DataInfo, ticket: Optional[Ticket] = None) -> Ledger:
+@dataclass(frozen=True)
+class Draws:
+    """What only a run knows: the epoch of its draw, and the channels that each pruning phase left, by unit.
+
+    checks: kept channels and epochs of every check by which a prune ratio was chosen.
+    """
+
+    epoch: Optional[int] = None
+    checks: Sequence[Mapping[str, Any]] = ()
+    kept: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @staticmethod
+    def of_ticket(ticket: Ticket, phase: str = "prune") -> "Draws":
+        return Draws(ticket.draw_epoch, (), {phase: ticket.kept_counts})
+
+    @staticmethod
+    def of_marks(tickets: Mapping[str, Mapping[str, Any]]) -> "Draws":
+        """From the ticket marks of a run, by phase (`runs.timeline.Timeline.tickets`)."""
+        kept: Dict[str, Dict[str, int]] = {}
+        epoch: Optional[int] = None
+        for phase, mark in tickets.items():
+            epoch = mark.get("search_epoch", mark["draw_epoch"])
+            if mark.get("unit", "channels") == "channels":
+                kept[phase] = {name: pair[0] for name, pair in mark["widths"].items()}
+        checks = [row for mark in tickets.values() for row in mark.get("checks", ())]
+        return Draws(epoch, checks, kept)
+
+
+def planned_ledger(spec: RunSpec, data: DataInfo, draws: Union[Draws, Ticket, None] = None) -> Ledger:
     """The work of every training phase of `spec`'s method on `data`, by phase.
 
-    `ticket` is needed by the methods that prune: its channels are the network's after the draw, its draw epoch ends
-    the search. Raises ValueError where it is missing.
+    `draws` is needed by the methods that choose channels (how many stay decides what the rest costs) or that end a
+    search by a rule. Raises ValueError where it is missing.
     """
-    model: nn.Module = dense_network(spec, data)
+    known = Draws.of_ticket(draws) if isinstance(draws, Ticket) else draws or Draws()
+    dense: nn.Module = dense_network(spec, data)
+    model, masked = dense, None  # type: nn.Module, Optional[int]
     shape = (data.channels, data.size, data.size)
     images, steps, _ = epoch_size(data.train_images, spec.batch_size)
     ledger = Ledger()
     for phase in recipe_of(spec):
+        work: List[Work] = []
         if isinstance(phase, Prune):
-            model = rebuild(model, _needed(ticket, spec))
-            continue
-        bill = network_bill(model, shape, precision=spec.precision, l1=phase.l1 > 0)
-        epochs = _epochs(phase, ticket, spec)
-        ledger = ledger + spend(bill.training, phase.name, images * epochs, steps * epochs)
-        if phase.until is not None:
-            ledger = ledger + spend((mask_work(model),), phase.name, 0, epochs)
+            kept = _kept(known, phase, spec)
+            work = pruning_work(model, data, spec, phase, kept)
+            work += ratio_check_work(dense, data, spec, known.checks)
+            model = shrink(dense, kept)
+        elif isinstance(phase, MaskWeights):
+            if phase.criterion != "given":
+                work = masking_work(model, data, spec, phase)
+            masked = masked_elements(model, phase.criterion, phase.skip_ends)
+        elif isinstance(phase, Train):
+            if phase.gradual is not None:
+                masked = masked_elements(model, "magnitude", phase.gradual.skip_ends)
+                work.append(((ranking_work(masked),), 0, phase.gradual.steps))
+            epochs = _epochs(phase, known, spec)
+            bill = training_bill(model, shape, spec.precision, phase, masked)
+            work.append((bill.training, images * epochs, steps * epochs))
+            work.append((epoch_items(model, phase), 0, epochs))
+            for items, seen, taken in check_work(model, data, spec, phase):
+                work.append((items, seen * epochs, taken * epochs))
+        else:
+            assert isinstance(phase, Rewind)
+        for items, seen, taken in work:
+            ledger = ledger + spend(items, phase.name, seen, taken)
     return ledger
 
 
-def _epochs(phase: Train, ticket: Optional[Ticket], spec: RunSpec) -> int:
+def _epochs(phase: Train, draws: Draws, spec: RunSpec) -> int:
     """How many epochs a phase takes, given when its search ends."""
-    first = _resolved(phase.first, ticket, spec)
-    last = phase.last if phase.until is None else _resolved(DRAW_EPOCH, ticket, spec)
+    first = _resolved(phase.first, draws, spec)
+    if phase.length is not None:
+        return phase.length
+    last = phase.last if phase.until is None else _resolved(DRAW_EPOCH, draws, spec)
     return max(0, last - first)
 
 
-def _resolved(epoch: Epoch, ticket: Optional[Ticket], spec: RunSpec) -> int:
-    if epoch is DRAW_EPOCH:
-        return int(_needed(ticket, spec).draw_epoch or 0)
-    return int(epoch)  # type: ignore[arg-type]
+def _resolved(epoch: Epoch, draws: Draws, spec: RunSpec) -> int:
+    if epoch is not DRAW_EPOCH:
+        return int(epoch)  # type: ignore[arg-type]
+    if draws.epoch is None:
+        raise ValueError(f"planning {spec.method} needs the epoch of its draw")
+    return draws.epoch
 
 
-def _needed(ticket: Optional[Ticket], spec: RunSpec) -> Ticket:
-    if ticket is None or ticket.draw_epoch is None:
-        raise ValueError(f"planning {spec.method} needs a ticket with its draw epoch")
-    return ticket
+def _kept(draws: Draws, phase: Prune, spec: RunSpec) -> Mapping[str, int]:
+    if phase.name not in draws.kept:
+        raise ValueError(f"planning {spec.method} needs the channels that '{phase.name}' leaves")
+    return draws.kept[phase.name]

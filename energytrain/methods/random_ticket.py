@@ -6,10 +6,12 @@ weights for other channels, so there the network starts fresh and runs the whole
 """
 
 from ..runs.spec import RunSpec
-from .phases import DRAW_EPOCH, Prune, Recipe, early_bird_search, retrain
+from .early_bird import after_draw, given_or_drawn
+from .phases import Prune, Recipe
+from .retraining import continued
 
 
 def recipe(spec: RunSpec) -> Recipe:
     if spec.ticket is not None:
-        return (Prune("random", weights="fresh"), retrain(spec, first=0))
-    return (early_bird_search(spec), Prune("random"), retrain(spec, first=DRAW_EPOCH))
+        return (Prune("random", weights="fresh"), continued(spec, first=0))
+    return (*given_or_drawn(spec, Prune("random")), *after_draw(spec))

@@ -14,7 +14,7 @@ from .distance import mask_distance
 from .masks import Mask, check_prune_ratio, global_mask, kept_indices, mask_from_indices, scale_of
 from .ticket import Ticket
 
-RULES = ("paper", "released")
+RULES = ("paper", "released", "fixed")
 
 
 class EarlyBird:
@@ -27,7 +27,7 @@ class EarlyBird:
     ratio: share of all channels to prune, in (0, 1). l1: weight of the L1 norm of the ranked scales, as a subgradient.
     eps: the distance below which the mask counts as still, in (0, 1]. queue: how many the rule looks back on.
     rule: "paper" draws when the last `queue` distances between consecutive epochs are all below eps; "released" (the
-    authors' code) when the newest of `queue` masks is that near to each of the others.
+    authors' code) when the newest of `queue` masks is that near to each of the others; "fixed" never draws by itself.
 
     epoch: epochs seen. mask: the newest mask. distances: between consecutive epochs, one fewer than epochs.
     ticket: the ticket, None until drawn. Raises UsageError for arguments out of range or no normalisation to rank by.
@@ -55,7 +55,7 @@ class EarlyBird:
         self.distances: List[float] = []
         self.ticket: Optional[Ticket] = None
         self._norms = _ranked_norms(unwrapped(model))
-        self._masks: Deque[Mask] = deque(maxlen=1 if rule == "paper" else queue)
+        self._masks: Deque[Mask] = deque(maxlen=queue if rule == "released" else 1)
 
     @property
     def mask(self) -> Optional[Mask]:
@@ -117,6 +117,8 @@ class EarlyBird:
         self.ticket = None if state["ticket"] is None else Ticket.from_json(state["ticket"])
 
     def _is_still(self) -> bool:
+        if self.rule == "fixed":
+            return False
         if self.rule == "paper":
             recent = self.distances[-self.queue :]
             return len(recent) == self.queue and max(recent) < self.eps
@@ -162,6 +164,6 @@ def _check(l1: float, eps: float, queue: int, rule: str) -> None:
         raise UsageError(f"eps is {eps}.", "Give a distance above 0 and at most 1, such as 0.1.")
     if not 0.0 <= l1 < float("inf"):
         raise UsageError(f"the L1 weight is {l1}.", "Give a number of 0 or more, such as 1e-4.")
-    least = 1 if rule == "paper" else 2
+    least = 2 if rule == "released" else 1
     if queue < least:
         raise UsageError(f"the queue is {queue} long.", f"Give at least {least}.")

@@ -33,24 +33,43 @@ def global_mask(scores: Mapping[str, Tensor], prune_ratio: float) -> Mask:
     RunFailed for a score that is not finite.
     """
     check_prune_ratio(prune_ratio)
-    names = list(scores)
-    if not names:
+    if not scores:
         raise UsageError("the network has no channels that could be pruned.")
-    sizes = [scores[name].numel() for name in names]
-    flat = torch.cat([scores[name].detach().reshape(-1) for name in names]).to("cpu", torch.float64)
+    sizes = [scores[name].numel() for name in scores]
+    flat = rankable(scores, "channels")
+    kept = drop_lowest(flat, sizes, int(flat.numel() * prune_ratio))
+    return dict(zip(scores, kept.split(sizes)))
+
+
+def rankable(scores: Mapping[str, Tensor], what: str) -> Tensor:
+    """All scores one after another in a new vector on the CPU; float32 stays, other types become float64.
+
+    Raises RunFailed, naming `what` they are scores of, where one is not finite.
+    """
+    flat = torch.cat([scores[name].detach().reshape(-1) for name in scores]).cpu()
+    if flat.dtype not in (torch.float32, torch.float64):
+        flat = flat.double()
     if not bool(torch.isfinite(flat).all()):
-        raise RunFailed("channels cannot be ranked: a score is not finite.", "The training diverged; lower its rate.")
-    drop = int(flat.numel() * prune_ratio)
-    kept = ~_lowest(flat, drop)
-    free = flat.numel()
-    emptied = _emptied(kept, sizes)
+        raise RunFailed(f"{what} cannot be ranked: a score is not finite.", "The training diverged; lower its rate.")
+    return flat
+
+
+def drop_lowest(scores: Tensor, sizes: Sequence[int], drop: int) -> Tensor:
+    """Which scores of a vector are kept when the `drop` lowest go, the earlier of equals first.
+
+    The vector is made of parts of `sizes`. A part never loses its last score, as `global_mask` says, unless all of it
+    is -inf. `scores` is overwritten.
+    """
+    kept = ~_lowest(scores, drop)
+    free = scores.numel()
+    emptied = _emptied(scores, kept, sizes)
     while emptied:
         for start, size in emptied:
-            flat[start + int(torch.argmax(flat[start : start + size]))] = math.inf
+            scores[start + int(torch.argmax(scores[start : start + size]))] = math.inf
         free -= len(emptied)
-        kept = ~_lowest(flat, min(drop, free))
-        emptied = _emptied(kept, sizes)
-    return dict(zip(names, kept.split(sizes)))
+        kept = ~_lowest(scores, min(drop, free))
+        emptied = _emptied(scores, kept, sizes)
+    return kept
 
 
 def apply_mask(model: nn.Module, mask: Mask) -> None:
@@ -124,8 +143,8 @@ def _lowest(scores: Tensor, count: int) -> Tensor:
     return lowest
 
 
-def _emptied(kept: Tensor, sizes: Sequence[int]) -> List[Tuple[int, int]]:
-    """(start, size) of every unit that keeps nothing."""
+def _emptied(scores: Tensor, kept: Tensor, sizes: Sequence[int]) -> List[Tuple[int, int]]:
+    """(start, size) of every part that keeps nothing and has a score above -inf."""
     starts = itertools.accumulate([0, *sizes])
-    parts = zip(starts, sizes, kept.split(list(sizes)))
-    return [(start, size) for start, size, part in parts if not bool(part.any())]
+    parts = [(start, size) for start, size, part in zip(starts, sizes, kept.split(list(sizes))) if not bool(part.any())]
+    return [(start, size) for start, size in parts if bool((scores[start : start + size] > -math.inf).any())]

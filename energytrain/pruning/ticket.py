@@ -45,6 +45,19 @@ class Ticket:
         """The same draw with other channels, such as an aligned or a random mask; `fields` are changed as well."""
         return replace(Ticket.from_mask(mask, self.prune_ratio), **{**self._drawn(), **fields})
 
+    def within(self, earlier: "Ticket") -> "Ticket":
+        """The same channels as a ticket of the network that `earlier` left: positions among those it kept.
+
+        Raises UsageError where this one keeps a channel that the earlier one dropped.
+        """
+        kept: Dict[str, Tuple[int, ...]] = {}
+        for name, positions in self.kept.items():
+            place = {channel: index for index, channel in enumerate(earlier.kept[name])}
+            if not place.keys() >= set(positions):
+                raise UsageError(f"the ticket keeps channels of '{name}' that were pruned before.")
+            kept[name] = tuple(place[channel] for channel in positions)
+        return replace(self, kept=kept, widths=earlier.kept_counts)
+
     @property
     def mask(self) -> Mask:
         return mask_from_indices(self.kept, self.widths)

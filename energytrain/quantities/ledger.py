@@ -114,6 +114,18 @@ class Ledger:
         return ledger
 
 
+Work = Tuple[Tuple[WorkItem, ...], int, int]
+"""(items, images, steps): what `spend` turns into a ledger."""
+
+
+def work_to_json(work: Iterable[Work]) -> List[Any]:
+    return [[[asdict(item) for item in items], images, steps] for items, images, steps in work]
+
+
+def work_from_json(rows: Iterable[Any]) -> List[Work]:
+    return [(tuple(WorkItem(**item) for item in items), images, steps) for items, images, steps in rows]
+
+
 def spend(items: Iterable[WorkItem], phase: str, images: int, steps: int) -> Ledger:
     """The work of `images` images in `steps` steps over a network's items, as entries of `phase`."""
     if images < 0 or steps < 0:

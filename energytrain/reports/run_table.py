@@ -111,14 +111,12 @@ def _network_lines(result: Mapping[str, Any]) -> List[str]:
     ticket, network = result["ticket"], result["network"]
     if ticket is not None:
         how = "given" if ticket.get("given") else f"drawn after epoch {ticket['draw_epoch']}"
-        if result["spec"]["draw_epoch"] is not None:
+        if result["spec"]["measure_epochs"] is not None:
             how = f"assumed to be drawn after epoch {ticket['draw_epoch']}"
         elif ticket.get("forced"):
             how += " because the search ended there; its mask had not settled"
-        lines.append(
-            f"ticket: {how}, {count(ticket['kept'])} of {count(ticket['total'])} prunable channels kept, "
-            + f"aligned to {ticket['align']}"
-        )
+        lines.append(f"ticket: {how}, {_kept(ticket)}")
+        lines.extend(_checks(ticket))
         if ticket.get("elsewhere"):
             there = ticket["elsewhere"]
             where = f"{escape(there['run'])} for {there['device']} on {escape(str(there['host']))}"
@@ -134,6 +132,26 @@ def _network_lines(result: Mapping[str, Any]) -> List[str]:
         flops = si(after["flops"], "FLOPs")
         lines.append(f"network: {count(after['parameters'])} parameters, {flops} an image (forward)")
     return lines
+
+
+def _checks(ticket: Mapping[str, Any]) -> List[str]:
+    """By which checks a prune ratio was chosen."""
+    checks = ticket.get("checks") or []
+    if not checks:
+        return []
+    rows = [f"{percent(row['accuracy'])} at {row['prune_ratio']:g}" for row in checks[1:]]
+    lines = [
+        f"prune ratio {ticket['prune_ratio']:g} was chosen on validation data: after short checks "
+        f"{percent(checks[0]['accuracy'])} dense, {', '.join(rows)}"
+    ]
+    return lines + [f"[yellow]{ticket['over_budget']}[/yellow]"] * bool(ticket.get("over_budget"))
+
+
+def _kept(ticket: Mapping[str, Any]) -> str:
+    kept, total = count(ticket["kept"]), count(ticket["total"])
+    if ticket.get("unit") == "weights":
+        return f"{kept} of {total} weights kept; masked ones cost what they did, so they save no FLOPs and no energy"
+    return f"{kept} of {total} prunable channels kept, aligned to {ticket['align']}"
 
 
 def _dense_lines(result: Mapping[str, Any]) -> List[str]:

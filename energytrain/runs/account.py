@@ -14,7 +14,7 @@ from ..energy.primary import primary_energy
 from ..energy.traces.series import Trace
 from ..meters.base import Channel
 from ..quantities.energy import Energy, Provenance, total
-from ..quantities.ledger import Ledger, NetworkBill, WorkItem, spend
+from ..quantities.ledger import Ledger, NetworkBill, Work, WorkItem, spend, work_from_json
 from .idle import idle_of, net_of
 from .rows import Account, Row, extrapolated, sum_of_rows
 from .timeline import USEFUL, Span, Timeline
@@ -98,18 +98,20 @@ class Accountant:
             measured=self._measured((a.number, a.start, a.end) for a in attempts),
         )
 
-    def _work(self, span: Span) -> List[Tuple[Tuple[WorkItem, ...], int, int]]:
+    def _work(self, span: Span) -> List[Work]:
         """(items, images, steps) of a span; of a span cut short, what its last heartbeat says."""
         if span.phase not in self.bills:
-            return []
+            return work_from_json(span.marks.get("work", ()))
         bill, mark = self.bills[span.phase], self.timeline.phases[span.phase]
         if span.what == "evaluation":
             return [(bill.evaluation, span.images, span.steps)]
-        if span.what != "training":
-            return []
-        work = [(bill.training, span.images, span.steps)]
-        if span.complete:
-            work.append((tuple(WorkItem(**item) for item in mark["per_epoch"]), 0, 1))
+        work = work_from_json(span.marks.get("work", ()))
+        if span.what == "check" and span.complete:
+            work += work_from_json(mark["check"])
+        if span.what == "training":
+            work.append((bill.training, span.images, span.steps))
+            if span.complete:
+                work.append((tuple(WorkItem(**item) for item in mark["per_epoch"]), 0, 1))
         return work
 
     def _measured(self, windows: Iterable[Tuple[int, int, int]]) -> Energy:
@@ -133,7 +135,7 @@ class Accountant:
         channels: List[Channel] = [trace.series[name].channel for name in self.primary]
         return primary_energy(trace, channels, start, end)
 
-    def _modelled(self, work: Sequence[Tuple[Tuple[WorkItem, ...], int, int]]) -> Tuple[Energy, Optional[float]]:
+    def _modelled(self, work: Sequence[Work]) -> Tuple[Energy, Optional[float]]:
         if self.profile is None:
             return Energy.missing("the device has no profile, so nothing can be modelled"), None
         merged: Dict[Tuple[WorkItem, ...], Tuple[int, int]] = {}

@@ -159,7 +159,8 @@ def _accuracy(timeline: Timeline, spec: RunSpec) -> Dict[str, Any]:
     useful = timeline.useful()
     evaluations = [s for s in useful if s.what == "evaluation"]
     training = [s for s in useful if s.what == "training"]
-    final = [s for s in evaluations if not training or s.phase == training[-1].phase]
+    # What a recipe that ends with a pruning left is judged after it; otherwise the last training counts.
+    final = [s for s in evaluations if s.phase == evaluations[-1].phase]
     finished = timeline.status == "done" and spec.measure_epochs is None
     tests = [s.marks["test_accuracy"] for s in final if s.marks.get("test_accuracy") is not None]
     validation = [s.marks["validation_accuracy"] for s in final if s.marks.get("validation_accuracy") is not None]

@@ -15,12 +15,32 @@ SPEC_VERSION = 1
 
 # A field that was added after version 1 is left out of the identity while it has the value that runs before it
 # silently had. Frozen: an entry is never changed or removed.
-LEGACY_VALUES: Dict[str, Any] = {}
+LEGACY_VALUES: Dict[str, Any] = {
+    "search": "mask-distance",
+    "ppr_lr": None,
+    "ppr_eps": None,
+    "retrain": "own",
+    "retrain_epochs": None,
+    "rewind_epoch": None,
+    "rounds": 1,
+    "gradual_epochs": None,
+    "gradual_steps": None,
+    "skip_ends": False,
+    "structured": False,
+    "filter_rates": None,
+    "accuracy_budget": None,
+    "random_labels": False,
+    "augment": True,
+}
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One training by one method on one device. Epochs are whole; ratios and rates are plain fractions."""
+    """One training by one method on one device. Epochs are whole; ratios and rates are plain fractions.
+
+    Fields with a default came after version 1; the default is what runs before them had (`LEGACY_VALUES`). `retrain`
+    "own" is what the method's recipe says.
+    """
 
     method: str
     model: str
@@ -63,6 +83,21 @@ class RunSpec:
     match: Optional[str]
     measure_epochs: Optional[int]
     draw_epoch: Optional[int]
+    search: str = "mask-distance"
+    ppr_lr: Optional[float] = None
+    ppr_eps: Optional[float] = None
+    retrain: str = "own"
+    retrain_epochs: Optional[int] = None
+    rewind_epoch: Optional[int] = None
+    rounds: int = 1
+    gradual_epochs: Optional[int] = None
+    gradual_steps: Optional[int] = None
+    skip_ends: bool = False
+    structured: bool = False
+    filter_rates: Optional[str] = None
+    accuracy_budget: Optional[float] = None
+    random_labels: bool = False
+    augment: bool = True
 
     def to_json(self) -> Dict[str, Any]:
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]

@@ -6,11 +6,13 @@ is *lost*. What a killed attempt left open ends at the attempt's last mark.
 The marks, as `execution` writes them (each has `kind`, `t` in monotonic ns and `attempt`):
   attempt  host, boot_id, here (is this the device the run is for), trace, primary, unavailable, threads, baseline
            (seconds asked for), beside (other runs on the same sensors)
-  phase    phase, epochs (planned), bill (a NetworkBill), role (dense | ticket)
-  start    span, phase, epoch, what (setup | training | evaluation | pruning | checkpoint | baseline)
-  end      span, images, steps and whatever was measured (loss, accuracy, ...)
+  phase    phase, epochs (planned), bill (a NetworkBill), role (dense | masked | ticket), per_epoch (items once an
+           epoch), check (work of a pseudo-prune check)
+  start    span, phase, epoch, what (setup | training | check | evaluation | pruning | rewinding | checkpoint |
+           baseline)
+  end      span, images, steps, work (beside plain steps) and whatever was measured (loss, accuracy, ...)
   beat     step (of the open span), once a second
-  ticket   draw_epoch, forced, widths and kept counts, distances
+  ticket   phase, unit (channels | weights), draw_epoch, forced, widths and kept counts, distances
   beside   runs: others that were then found on the same sensors
   observer cpu_seconds, seconds, meters (cpu_seconds and reads of each): what the recorder itself cost
   recorder why (the recorder ended before the run did)
@@ -20,7 +22,7 @@ The marks, as `execution` writes them (each has `kind`, `t` in monotonic ns and 
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-USEFUL = ("training", "pruning")
+USEFUL = ("training", "check", "pruning", "rewinding")
 
 
 @dataclass
@@ -62,15 +64,19 @@ class Timeline:
     spans: List[Span]
     phases: Dict[str, Dict[str, Any]]
     ticket: Optional[Dict[str, Any]]
+    tickets: Dict[str, Dict[str, Any]] = field(default_factory=dict)
 
     def useful(self) -> List[Span]:
-        """The spans of training, pruning, evaluation and checkpoints that count: each place's last completed one."""
-        last: Dict[Tuple[str, Optional[int], str], Span] = {}
+        """The spans of training, pruning, evaluation and checkpoints that count: those of the last attempt that
+        completed one at their place."""
+        last: Dict[Tuple[str, Optional[int], str], List[Span]] = {}
         for span in self.spans:
             if span.complete and span.what not in ("setup", "baseline"):
-                last[span.place] = span
+                before = last.get(span.place, [])
+                last[span.place] = [s for s in before if s.attempt == span.attempt] + [span]
         first_setup = [s for s in self.spans if s.what == "setup" and s.complete][:1]
-        return first_setup + sorted(last.values(), key=lambda s: (s.attempt, s.start))
+        counted = [span for spans in last.values() for span in spans]
+        return first_setup + sorted(counted, key=lambda s: (s.attempt, s.start))
 
     def lost(self) -> List[Span]:
         """The spans that a crash undid or cut short, and the set-up of every attempt after the first."""
@@ -116,6 +122,7 @@ def build_timeline(events: Sequence[Mapping[str, Any]]) -> Timeline:
                 span.images = max(span.images, int(event.get("images", 0)))
         elif kind == "ticket":
             timeline.ticket = dict(event)
+            timeline.tickets[str(event.get("phase", "prune"))] = dict(event)
         elif kind == "observer":
             attempt.mark["observer"] = {k: event[k] for k in ("cpu_seconds", "seconds", "meters") if k in event}
         elif kind == "beside":

@@ -24,6 +24,7 @@ from ..atomic import TEMPORARY_SUFFIX, write_bytes
 from ..errors import RunFailed, UsageError
 
 SCHEMA_VERSION = 1
+KEEP_ALL = 2**31
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _STATE_NAME = re.compile(r"(\d{8})\.json")
 _TENSORS_NAME = re.compile(r"\d{8}-[0-9a-f]{16}\.safetensors")
@@ -91,6 +92,10 @@ class CheckpointStore:
         """
         numbers = self.numbers()
         return self._load(numbers[-1], numbers[:-1]) if numbers else None
+
+    def load(self, number: int) -> Optional[Checkpoint]:
+        """Checkpoint `number`, or None where it is not there; raises as `load_latest` does."""
+        return self._load(number, []) if number in self.numbers() else None
 
     def _load(self, number: int, earlier: List[int]) -> Checkpoint:
         path = self._state_file(number)

@@ -66,7 +66,7 @@ def test_align_auto_is_the_device_s_multiple_and_a_number_is_itself():
         (dict(l1=float("nan")), "--l1 must be a finite number"),
         (dict(width=1000.0), "--width must be above 0 and at most 16"),
         (dict(seed=2**31), "--seed must lie between 0 and 2147483647"),
-        (dict(draw_epoch=3), "--draw-epoch is what --measure-epochs assumes"),
+        (dict(method="dense", draw_epoch=3), "--draw-epoch is not for dense"),
         (dict(draw_epoch=99, measure_epochs=1, epochs=9), "--draw-epoch must lie between 1 and the 9 epochs"),
         (dict(name="../x"), "is not a plain folder name"),
         (dict(budget=".J"), "the budget '.J' is not understood"),

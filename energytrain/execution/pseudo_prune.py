@@ -1,0 +1,79 @@
+"""The pseudo-prune-then-retrain check of one epoch: what a pruned copy learns in one epoch at a small rate."""
+
+import copy
+from typing import Callable, Iterator, Optional
+
+from torch import nn
+
+from ..data.batching import epoch_size
+from ..methods.phase_work import masked_names
+from ..methods.phases import PseudoPrune
+from ..pruning.masks import bn_scale_mask
+from ..pruning.weight_masks import GradientMask, WeightMask, apply_weight_mask, channel_weight_mask, magnitude_mask
+from ..training.evaluate import evaluate
+from ..training.loop import train_epoch
+from ..training.optimiser import make_sgd
+from ..training.schedule import Schedule
+from .session import Session
+
+
+def check(session: Session, rule: PseudoPrune, on_step: Callable[[int], None]) -> float:
+    """The validation accuracy (percent) of a copy that is pruned as `rule` says and trained for one epoch.
+
+    The network itself and the random generators stay as they are. The copy keeps its size: what is pruned is held at
+    zero, so the check of a ticket of channels costs an epoch of the dense network, too.
+    """
+    model = copy.deepcopy(session.model)
+    mask = _mask(session, rule)
+    apply_weight_mask(model, mask)
+    (accuracy,) = short_training(session, model, 1, on_step, GradientMask(model, mask))
+    return accuracy
+
+
+def short_training(
+    session: Session,
+    model: nn.Module,
+    epochs: int,
+    on_step: Callable[[int], None],
+    after_backward: Optional[Callable[[], None]] = None,
+) -> Iterator[float]:
+    """Train `model` in place at the rate `spec.ppr_lr`; after each epoch its validation accuracy in percent.
+
+    Momentum begins at 0. Order and augmentation are those of the session's next epochs.
+    """
+    spec, data = session.spec, session.data
+    assert data.validation is not None and spec.ppr_lr is not None
+    _, steps, drop_last = epoch_size(len(data.train), spec.batch_size)
+    optimiser = make_sgd(model, spec.ppr_lr, spec.momentum, spec.weight_decay, spec.nesterov)
+    schedule = Schedule(spec.ppr_lr, epochs)
+    for epoch in range(epochs):
+        batches = data.train.batches(
+            epoch + (session.draw_epoch or session.epoch or 0),
+            spec.batch_size,
+            seed=session.order_seed("check"),
+            train=True,
+            drop_last=drop_last,
+            channels_last=spec.channels_last,
+        )
+        train_epoch(
+            model,
+            batches,
+            optimiser,
+            schedule,
+            epoch,
+            steps=steps,
+            precision=spec.precision,
+            channels_last=spec.channels_last,
+            after_backward=after_backward,
+            on_step=on_step,
+        )
+        seen = data.validation.batches(0, spec.batch_size, channels_last=spec.channels_last)
+        stats = evaluate(model, seen, precision=spec.precision, channels_last=spec.channels_last)
+        yield 100 * stats.accuracy
+
+
+def _mask(session: Session, rule: PseudoPrune) -> WeightMask:
+    model = session.model
+    if rule.structure == "channels":
+        return channel_weight_mask(model, bn_scale_mask(model, rule.prune_ratio))
+    return magnitude_mask(model, rule.prune_ratio, masked_names(model, "magnitude", session.spec.skip_ends))

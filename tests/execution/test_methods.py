@@ -1,0 +1,209 @@
+"""Every method, small: its ledger is what was planned for it to the FLOP, its masks hold, its rewinding is exact."""
+
+import json
+
+import pytest
+import torch
+from execution.small import run_small
+from safetensors.torch import load_file
+
+from energytrain.data.catalog import info
+from energytrain.errors import UsageError
+from energytrain.methods.catalog import METHODS
+from energytrain.methods.planned_ledger import Draws, planned_ledger
+from energytrain.pruning.ticket import Ticket
+from energytrain.pruning.weight_ticket import WeightTicket
+from energytrain.runs.events import read_events
+from energytrain.runs.spec import RunSpec
+from energytrain.runs.timeline import build_timeline
+
+BRIEF = {"epochs": 3, "limit": 128}
+# Each method, and each setting that adds a kind of phase or of work.
+RUNS = {
+    "lt": {},
+    "lt-iterative": {"rounds": 2},
+    "lt-rewind": {"retrain_epochs": 2, "skip_ends": True},
+    "lt after two epochs": {"draw_epoch": 2, "retrain": "low-lr-rewind", "rewind_epoch": 1, "retrain_epochs": 1},
+    "snip": {},
+    "snip fresh": {"retrain": "reinit"},
+    "snip structured": {"structured": True},
+    "ns": {},
+    "ns in rounds": {"rounds": 2, "retrain": "weight-rewind", "retrain_epochs": 2, "align": "8", "width": 0.25},
+    "ns fresh": {"retrain": "reinit", "retrain_epochs": 1},
+    "thinet": {},
+    "thinet in rounds": {"rounds": 2, "retrain_epochs": 1},
+    "thinet preresnet20": {"model": "preresnet20", "width": 0.25},
+    "sfp": {},
+    "sfp resnet20": {"model": "resnet20", "width": 0.25},
+    "l1-filters": {},
+    "l1-filters published": {"filter_rates": "A^2"},
+    "gradual": {"draw_epoch": 1, "gradual_epochs": 2},
+    "early-gradual": {"queue": 1, "gradual_epochs": 2, "gradual_steps": 1, "retrain_epochs": 1},
+    "eb-ff ppr": {"search": "ppr", "queue": 1},
+    "eb-ff fixed": {"draw_epoch": 2, "retrain": "lr-rewind"},
+    "eb-ff auto": {"prune_ratio": "auto", "accuracy_budget": 60.0},
+}
+
+
+def method_of(name):
+    return name.split()[0]
+
+
+@pytest.fixture(scope="module")
+def runs_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def run(runs_dir):
+    """Runs by their name in `RUNS`, each trained once."""
+    done = {}
+
+    def run(name):
+        if name not in done:
+            options = {**BRIEF, **RUNS[name], "method": method_of(name), "name": name.replace(" ", "-")}
+            done[name] = run_small(runs_dir, **options)
+        return done[name]
+
+    return run
+
+
+def test_every_method_is_among_the_runs():
+    covered = {method_of(name) for name in RUNS}
+    assert covered >= set(METHODS) - {"dense", "eb-reinit", "random-ticket", "small-dense", "dense-short"}
+
+
+def planned(outcome):
+    spec = RunSpec.from_json(outcome.result["spec"])
+    tickets = build_timeline(read_events(outcome.folder / "events.jsonl")).tickets
+    data = info(spec.dataset, limit=spec.limit, validation=spec.validation)
+    return planned_ledger(spec, data, Draws.of_marks(tickets))
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_ledger_is_the_planned_one_to_the_flop(name, run):
+    outcome = run(name)
+    assert outcome.exit_status == 0 and outcome.result["status"] == "done"
+    ledger = planned(outcome)
+    for row in outcome.result["phases"]:
+        assert row["flops"] == ledger.flops(phase=row["phase"]), row["phase"]
+        assert row["bytes"] == sum(e.bytes for e in ledger if e.phase == row["phase"]), row["phase"]
+    assert outcome.result["useful"]["flops"] == ledger.flops() > 0
+    assert outcome.result["lost"]["seconds"] == 0
+
+
+MASKED = [name for name in RUNS if METHODS[method_of(name)].weights and name != "snip structured"]
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_a_masked_weight_is_exactly_zero_after_all_the_training(name, run):
+    outcome = run(name)
+    ticket = WeightTicket.load(outcome.folder / "ticket.json")
+    weights = load_file(str(outcome.folder / "model.safetensors"))
+    for parameter, kept in ticket.mask.items():
+        assert torch.equal(weights[parameter][~kept], torch.zeros(int((~kept).sum())))
+    counts = outcome.result["ticket"]
+    assert counts["unit"] == "weights" and counts["kept"] == counts["total"] - int(counts["total"] * 0.5)
+    network = outcome.result["network"]
+    assert network["after"] == network["before"]  # masks make nothing smaller and earn nothing
+
+
+@pytest.mark.parametrize("name", [name for name in RUNS if name not in MASKED])
+def test_a_network_of_fewer_channels_is_smaller(name, run):
+    network = run(name).result["network"]
+    assert network["after"]["parameters"] < network["before"]["parameters"]
+    assert network["after"]["flops"] < network["before"]["flops"]
+
+
+def test_rounds_keep_the_same_share_each_time_and_never_take_back(run):
+    outcome = run("ns in rounds")
+    tickets = build_timeline(read_events(outcome.folder / "events.jsonl")).tickets
+    first, second = tickets["prune-1"], tickets["prune-2"]
+    last = Ticket.load(outcome.folder / "ticket.json")
+    assert first["kept"] / first["total"] == pytest.approx(0.5**0.5, abs=0.05)
+    assert all(pair[0] <= first["widths"][name][0] for name, pair in second["widths"].items())
+    assert sum(last.kept_counts.values()) == second["kept"]
+
+
+def test_what_is_rewound_to_is_the_exact_state_of_that_epoch(runs_dir):
+    """Weights and momentum before epoch 1, under the mask of epoch 3, at the schedule's epoch 1."""
+    from energytrain.execution import pruning
+
+    states = {}
+    rewind = pruning.rewind
+
+    def watched(runner, phase):
+        kept = runner.rewind_store.load(1)
+        rewind(runner, phase)
+        states["kept"], states["now"] = kept, runner.session
+
+    pruning.rewind = watched
+    try:
+        outcome = run_small(runs_dir, **BRIEF, method="lt", retrain_epochs=2, name="exact")
+    finally:
+        pruning.rewind = rewind
+    one_epoch = run_small(runs_dir, method="dense", limit=128, epochs=3, name="one", budget="0.000001s")
+    assert one_epoch.exit_status == 130
+    (checkpoint,) = (one_epoch.folder / "checkpoint").glob("*.safetensors")
+    before = load_file(str(checkpoint))
+    for name, value in states["kept"].tensors.items():
+        if name.startswith(("model.", "optimiser.")):
+            assert torch.equal(value, before[name]), name
+    ticket = WeightTicket.load(outcome.folder / "ticket.json")
+    rows = [e for e in read_events(outcome.folder / "events.jsonl") if e["kind"] == "start" and e["phase"] == "retrain"]
+    assert [e["epoch"] for e in rows if e["what"] == "training"] == [1, 2]
+    assert set(ticket.mask) == {
+        n for n in before_names(before) if n.endswith("weight") and before["model." + n].dim() == 4
+    }
+
+
+def before_names(tensors):
+    return [name[len("model.") :] for name in tensors if name.startswith("model.")]
+
+
+def test_a_ticket_of_weights_is_trained_again_from_the_weights_beside_it(runs_dir, run):
+    drawn = run("lt")
+    again = run_small(runs_dir, **BRIEF, method="lt", ticket=str(drawn.folder), name="again")
+    assert [row["phase"] for row in again.result["phases"]] == ["prune", "retrain"]
+    assert (
+        WeightTicket.load(again.folder / "ticket.json").facts()
+        == WeightTicket.load(drawn.folder / "ticket.json").facts()
+    )
+    with pytest.raises(UsageError, match="single weights"):
+        run_small(runs_dir, **BRIEF, method="eb-ff", ticket=str(drawn.folder), name="refused")
+
+
+def test_the_chosen_ratio_is_the_largest_that_keeps_its_budget(run):
+    outcome = run("eb-ff auto")
+    ticket = outcome.result["ticket"]
+    checks = ticket["checks"]
+    dense, tried = checks[0]["accuracy"], checks[1:]
+    within = [row["prune_ratio"] for row in tried if row["accuracy"] >= dense - 60.0]
+    assert within == [ticket["prune_ratio"]] == [tried[-1]["prune_ratio"]]
+    assert json.loads((outcome.folder / "ticket.json").read_text())["prune_ratio"] == ticket["prune_ratio"]
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (dict(method="snip", rounds=2), "--rounds is for methods that can prune again"),
+        (dict(method="dense", retrain="reinit"), "--retrain is for methods that prune a trained network"),
+        (dict(method="lt", retrain="fine-tune", rewind_epoch=1), "--rewind-epoch is for --retrain weight-rewind"),
+        (dict(method="lt", draw_epoch=1, rewind_epoch=2), "there is no epoch 2 to rewind to"),
+        (dict(method="lt", search="ppr"), "--search ppr is not for lt. It is for eb-ff"),
+        (dict(method="eb-ff", search="fixed"), "needs to know after which epoch"),
+        (dict(method="eb-ff", search="pprr"), "Did you mean 'ppr'"),
+        (dict(method="eb-ff", search="ppr", validation=0.0), "images that are set aside"),
+        (dict(method="eb-ff", accuracy_budget=1.0), "--accuracy-budget is for --prune-ratio auto"),
+        (dict(method="ns", prune_ratio="auto"), "--prune-ratio auto is for a search"),
+        (dict(method="ns", prune_ratio="half"), "must be a number or 'auto'"),
+        (dict(method="gradual", gradual_epochs=2, gradual_steps=3), "--gradual-steps must lie between 1 and"),
+        (dict(method="ns", structured=True), "--structured is for snip"),
+        (dict(method="l1-filters", model="vgg19", filter_rates="A"), "no published filter rates"),
+    ],
+)
+def test_a_setting_that_a_method_does_not_have_is_refused_with_words(options, words, tmp_path):
+    with pytest.raises(UsageError) as refused:
+        run_small(tmp_path, **{**BRIEF, **options})
+    assert words in f"{refused.value.message} {refused.value.hint or ''}"
+    assert not list(tmp_path.iterdir())
