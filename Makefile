@@ -26,7 +26,7 @@ test: $(VENV)/.installed-test ## the quick tests: under ten minutes on two cores
 
 # Together in one `make test test-all`, the quick tests run once.
 test-all: test ## the quick tests, then the slow ones: kill matrices, built wheels
-	$(BIN)/python -m pytest -m "slow and not gpu"
+	$(BIN)/python -m pytest -m "slow and not gpu" -n 2 --dist loadfile
 
 test-gpu: $(VENV)/.installed-test ## the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu

@@ -1,7 +1,7 @@
 """`energytrain run` in a process of its own that kills itself at a chosen moment, or believes in another boot.
 
 Usage: killed_run.py '{"kill": "<where>", "after": N, "boot": "<id>"}' ARGUMENTS...
-where: mark (right after the N-th mark was written), checkpoint (the N-th checkpoint's tensors are stored, the file
+where: mark (right after the N-th mark was written), span (as {"phase", "what"} begins, the N-th time), checkpoint (the N-th checkpoint's tensors are stored, the file
 that names them is not), rebuild (inside the replacement of the network by its ticket), result (after the last mark).
 """
 
@@ -42,6 +42,16 @@ def main() -> None:
             return event
 
         EventWriter.append = append_then_die  # type: ignore[method-assign]
+    elif plan["kill"] == "span":
+        append = EventWriter.append
+
+        def begin_then_die(self, kind, *arguments, **fields):  # type: ignore[no-untyped-def]
+            event = append(self, kind, *arguments, **fields)
+            if (kind, fields.get("phase"), fields.get("what")) == ("start", plan["phase"], plan["what"]):
+                countdown()
+            return event
+
+        EventWriter.append = begin_then_die  # type: ignore[method-assign]
     elif plan["kill"] == "checkpoint":
         write = checkpoint.write_bytes
 

@@ -1,0 +1,64 @@
+"""Killed once in every phase of every method and started again, a run ends as if nothing had happened, to the bit."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from energytrain.runs.events import read_events
+from energytrain.runs.timeline import USEFUL
+
+DRIVER = Path(__file__).with_name("killed_run.py")
+COMMON = (
+    "run --dataset digits --width 0.0625 --limit 128 --epochs 3 --batch-size 64 --eps 0.9 --queue 1 --align 1 "
+    "--meter none --device generic-cpu --compute cpu --name run --quiet --json"
+)
+METHODS = {
+    "lt-iterative": "--rounds 2 --retrain-epochs 2",
+    "lt-rewind": "--draw-epoch 2 --rewind-epoch 1 --retrain-epochs 1",
+    "snip": "",
+    "snip --structured": "--retrain reinit",
+    "ns": "--retrain low-lr-rewind --retrain-epochs 2",
+    "thinet": "--rounds 2 --retrain-epochs 1",
+    "sfp": "",
+    "l1-filters": "--retrain reinit --retrain-epochs 1",
+    "gradual": "--draw-epoch 1 --gradual-epochs 2 --retrain-epochs 2",
+    "early-gradual": "--gradual-epochs 2 --retrain-epochs 1",
+    "eb-ff": "--search ppr --retrain lr-rewind --retrain-epochs 2",
+    "eb-reinit": "--prune-ratio auto --accuracy-budget 80",
+}
+
+
+def start(folder, method, plan):
+    arguments = [*COMMON.split(), "--method", *method.split(), *METHODS[method].split(), "--runs-dir", str(folder)]
+    return subprocess.run([sys.executable, str(DRIVER), json.dumps(plan), *arguments], capture_output=True, timeout=300)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_killed_in_every_phase_it_ends_as_if_nothing_had_happened(method, tmp_path):
+    done = start(tmp_path / "whole", method, {"kill": "never"})
+    assert done.returncode == 0, done.stderr.decode()
+    whole = json.loads(done.stdout)
+    events = read_events(tmp_path / "whole" / "run" / "events.jsonl")
+    places = dict.fromkeys((e["phase"], e["what"]) for e in events if e["kind"] == "start" and e["what"] in USEFUL)
+    plans = [{"kill": "span", "phase": phase, "what": what} for phase, what in places]
+    plans.insert(len(plans) // 2, {"kill": "checkpoint"})
+    for plan in plans:
+        killed = start(tmp_path / "killed", method, plan)
+        assert killed.returncode == -signal.SIGKILL, (plan, killed.stderr.decode())
+    done = start(tmp_path / "killed", method, {"kill": "never"})
+    assert done.returncode == 0, done.stderr.decode()
+    result = json.loads(done.stdout)
+    ours, theirs = (load_file(str(tmp_path / name / "run" / "model.safetensors")) for name in ("killed", "whole"))
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+    for key in ("accuracy", "distances", "network"):
+        assert result[key] == whole[key]
+    costs = [[(r["phase"], r["epochs"], r["flops"], r["bytes"]) for r in run["phases"]] for run in (result, whole)]
+    assert costs[0] == costs[1]
+    assert result["lost"]["seconds"] > 0
