@@ -12,6 +12,7 @@ from ..errors import EnergytrainError
 
 COMMANDS = {
     "run": "Train by a method, metered, and report what it cost.",
+    "bench": "Run a suite: a matrix of runs, and their comparison.",
     "runs": "List, show and remove runs.",
     "report": "Tables of one or more runs.",
     "meter": "The energy of any program; a live view of the meters.",

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Mapping, Optional
 
 from .. import __version__
 
@@ -62,6 +62,15 @@ def commit_of_package(package: Path = _PACKAGE) -> Optional[Dict[str, Any]]:
     head = _git(package, "rev-parse", "HEAD")
     changed = _git(package, "status", "--porcelain", "--", ".")
     return None if not head or changed is None else {"hash": head, "dirty": bool(changed)}
+
+
+def same_code(one: Optional[Mapping[str, Any]], other: Optional[Mapping[str, Any]], package: Path = _PACKAGE) -> bool:
+    """Whether two commits of `commit_of_package` hold the same package: a commit of documents changes no run."""
+    if one == other:
+        return True
+    if one is None or other is None or one["dirty"] or other["dirty"]:
+        return False
+    return _git(package, "diff", "--quiet", one["hash"], other["hash"], "--", ".") is not None
 
 
 def cpu_model() -> Optional[str]:

@@ -1,1 +1,1 @@
-"""Suites: many runs as a matrix, and what they are compared with. Nothing lives here yet."""
+"""Suites: many runs as a matrix, each a process of its own, and what they are compared with."""
