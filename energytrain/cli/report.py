@@ -18,10 +18,13 @@ import click
     show_default=True,
     help="Show FLOPs as run, or as the Early-Bird paper or the method's own paper would count them.",
 )
+@click.option(
+    "--distances", is_flag=True, help="Mask distances instead: between a search's epochs, or between runs' tickets."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
-    runs: Tuple[Path, ...], runs_dir: str, recompute: bool, bill: str, as_json: bool, debug: bool
+    runs: Tuple[Path, ...], runs_dir: str, recompute: bool, bill: str, distances: bool, as_json: bool, debug: bool
 ) -> Optional[int]:
     from ..errors import EnergytrainError, UsageError
     from ..reports.bills import bill_lines, with_bill
@@ -36,6 +39,15 @@ def command(
     if not folders:
         hint = f"Start one with 'energytrain run', or name a folder other than '{runs_dir}'."
         raise UsageError("there is no run to report on.", hint)
+    if distances:
+        from ..reports.mask_distances import distance_table, mask_distances
+
+        found = mask_distances(folders)
+        if as_json:
+            click.echo(json.dumps(found, indent=1))
+        else:
+            console().print(distance_table(found, console().width))
+        return None
     results, skipped = [], []
     for folder in folders:
         try:

@@ -12,6 +12,7 @@ from ..pruning.early_bird import EarlyBird
 from ..pruning.pseudo_prune import PseudoPruneSearch
 from ..pruning.weight_masks import GradientMask
 from ..quantities.ledger import NetworkBill, work_to_json
+from ..runs.masks import encode
 from ..training.checkpoint import CheckpointStore
 from ..training.evaluate import evaluate
 from ..training.loop import EpochStats, train_epoch
@@ -167,6 +168,7 @@ class Runner:
             if phase.until is not None and isinstance(session.search, EarlyBird):
                 drawn = session.search.update()
                 facts["distance"] = session.search.distances[-1] if session.search.distances else None
+                facts.update(mask_facts(session.search))
             if phase.soft is not None:
                 zero_softly(session, phase.soft)
             if phase.gradual is not None:
@@ -258,3 +260,10 @@ class Runner:
                 raise UsageError("the ticket does not say at which epoch it was drawn.", "Use --method eb-reinit.")
             return self.session.draw_epoch
         return int(epoch)  # type: ignore[arg-type]
+
+
+def mask_facts(search: EarlyBird) -> Dict[str, Any]:
+    """The search's newest mask as its epoch's mark keeps it."""
+    assert search.mask is not None
+    kept = [part.numpy() for part in search.mask.values()]
+    return {"mask": encode(kept), "channels": sum(len(part) for part in kept)}

@@ -33,6 +33,7 @@ class WeightTicket:
         return {
             "unit": KIND,
             "criterion": self.criterion,
+            "prune_ratio": self.prune_ratio,
             "draw_epoch": self.draw_epoch,
             "kept": sum(kept for kept, _ in counts.values()),
             "total": sum(total for _, total in counts.values()),
@@ -44,7 +45,7 @@ class WeightTicket:
         bits, shapes = pack_mask(self.mask)
         data = save(bits)
         write_bytes(mask_file(path), data)
-        record = {"schema_version": SCHEMA_VERSION, **self.facts(), "prune_ratio": self.prune_ratio, "shapes": shapes}
+        record = {"schema_version": SCHEMA_VERSION, **self.facts(), "shapes": shapes}
         write_json(Path(path), {**record, "mask_sha256": hashlib.sha256(data).hexdigest()})
 
     @staticmethod

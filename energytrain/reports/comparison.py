@@ -34,7 +34,7 @@ def comparison_table(results: List[Dict[str, Any]], bill: str = "as-run") -> Tab
         table.add_row(
             escape(result["name"]),
             spec["method"],
-            f"{spec['prune_ratio']:g}" if result["ticket"] is not None else "",
+            f"{result['ticket'].get('prune_ratio', spec['prune_ratio']):g}" if result["ticket"] is not None else "",
             result["status"],
             percent(result["accuracy"]["test"]),
             "" if result["ticket"] is None else str(result["ticket"]["draw_epoch"]),

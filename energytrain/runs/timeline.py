@@ -10,7 +10,8 @@ The marks, as `execution` writes them (each has `kind`, `t` in monotonic ns and 
            epoch), check (work of a pseudo-prune check)
   start    span, phase, epoch, what (setup | training | check | evaluation | pruning | rewinding | checkpoint |
            baseline)
-  end      span, images, steps, work (beside plain steps) and whatever was measured (loss, accuracy, ...)
+  end      span, images, steps, work (beside plain steps), mask and channels (of a search, `runs.masks`) and whatever
+           was measured (loss, accuracy, ...)
   beat     step (of the open span), once a second
   ticket   phase, unit (channels | weights), draw_epoch, forced, widths and kept counts, distances
   beside   runs: others that were then found on the same sensors
