@@ -39,6 +39,7 @@ OPTIONS: List[Callable[[Command], Command]] = [
     click.option("--ppr-lr", type=float, help="Rate of the one epoch that a pruned copy is trained (default lr / 10)."),
     click.option("--ppr-eps", type=float, help="Gain in accuracy below which it has saturated (default 0.005)."),
     click.option("--search-lr", type=float, help="First learning rate of the search (default that of --lr)."),
+    click.option("--search-milestones", metavar="80,120", help="Epochs at which the search's rate drops."),
     click.option("--ticket", metavar="FILE", help="Retrain this ticket (ticket.json or a run that drew one)."),
     click.option("--like", metavar="RUN", help="The run whose cost small-dense and dense-short match."),
     click.option(
@@ -51,7 +52,7 @@ OPTIONS: List[Callable[[Command], Command]] = [
     click.option("--rounds", type=int, help="Prune and retrain this often, the same share each time."),
     click.option("--gradual-epochs", type=int, help="Length of gradual pruning (default a quarter of the schedule)."),
     click.option("--gradual-steps", type=int, help="How often it prunes in that time (default after each epoch)."),
-    click.option("--skip-ends", is_flag=True, default=None, help="Never mask weights of the first and last layer."),
+    click.option("--skip-ends/--no-skip-ends", default=None, help="Never mask weights of the first and last layer."),
     click.option("--structured", is_flag=True, default=None, help="snip: whole channels, removed physically."),
     click.option("--filter-rates", metavar="NAME", help="l1-filters: published rates such as A or B by layer."),
     # the training
@@ -59,6 +60,9 @@ OPTIONS: List[Callable[[Command], Command]] = [
     click.option("--epochs", type=int, help="Epochs of the whole schedule (default 160; digits 40)."),
     click.option("--batch-size", type=int, help="Images a step (default 256; digits 64)."),
     click.option("--lr", type=float, help="First learning rate (default 0.1; digits 0.05)."),
+    click.option(
+        "--milestones", metavar="80,120", help="Epochs at which the rate is divided by ten (default by paper)."
+    ),
     click.option("--momentum", type=float, help="Momentum of SGD (default 0.9)."),
     click.option("--weight-decay", type=float, help="Weight decay (default 1e-4)."),
     click.option("--seed", type=int, help="Seed of weights, data order and augmentation (default 0)."),

@@ -28,7 +28,7 @@ def channel_mask(session: Session, phase: Prune) -> Tuple[Mask, Optional[Dict[st
         scores = _over_dense(session, ranked)
         return global_mask(scores, ratio), scores
     if phase.choose in ("l1-filters", "l2-filters"):
-        return _over_dense_mask(session, _filters(session, phase.choose, ratio)), None
+        return session.over_dense(_filters(session, phase.choose, ratio)), None
     info = session.data.info
     rescaled, mask = thinet(
         session.model,
@@ -39,7 +39,7 @@ def channel_mask(session: Session, phase: Prune) -> Tuple[Mask, Optional[Dict[st
         seed=session.spec.seed,
     )
     session.model.load_state_dict(rescaled.state_dict())
-    return _over_dense_mask(session, mask), None
+    return session.over_dense(mask), None
 
 
 def first_batch(session: Session, count: int) -> Tuple[Tensor, Tensor]:
@@ -81,14 +81,4 @@ def _over_dense(session: Session, scores: Mapping[str, Tensor]) -> Dict[str, Ten
     for name, kept in session.ticket.kept.items():
         widened[name] = torch.full((session.ticket.widths[name],), -1.0)
         widened[name][list(kept)] = scores[name].detach().cpu().float()
-    return widened
-
-
-def _over_dense_mask(session: Session, mask: Mask) -> Mask:
-    if session.ticket is None:
-        return mask
-    widened = {}
-    for name, kept in session.ticket.kept.items():
-        widened[name] = torch.zeros(session.ticket.widths[name], dtype=torch.bool)
-        widened[name][list(kept)] = mask[name]
     return widened

@@ -51,10 +51,13 @@ def draw_ticket(
     mask, scores = channel_mask(session, phase)
     if scores is not None:
         mask = _aligned(session, mask, scores)
-    assert phase.prune_ratio is not None
+    ratio = phase.prune_ratio
+    if spec.filter_rates is not None:  # published by layer: what they come to
+        ratio = 1.0 - sum(map(int, (part.sum() for part in mask.values()))) / sum(map(len, mask.values()))
+    assert ratio is not None
     ticket = Ticket.from_mask(
         mask,
-        phase.prune_ratio,
+        ratio,
         draw_epoch=_trained(session, phase),
         criterion=phase.choose,
         align=1 if scores is None else spec.align,
@@ -67,7 +70,15 @@ def _trained(session: Session, phase: Prune) -> int:
     spec = session.spec
     if phase.choose == "snip":
         return 0
-    return spec.epochs if spec.draw_epoch is None else spec.draw_epoch
+    return trained_epochs(spec)
+
+
+def trained_epochs(spec: RunSpec) -> int:
+    """How many epochs the training that comes before a pruning has."""
+    if spec.search != "fixed":
+        return spec.epochs
+    assert spec.draw_epoch is not None
+    return spec.draw_epoch
 
 
 def _drawn(session: Session, phase: Prune) -> Ticket:
@@ -137,8 +148,13 @@ def _require_weights(file: Path, hint: str) -> None:
         raise UsageError(f"the ticket has no weights beside it ('{weights_file(file)}').", hint)
 
 
-def ticket_facts(ticket: Ticket, phase: Prune, dense: NetworkBill, ticket_file: Optional[Path]) -> Dict[str, Any]:
-    """What the marks keep of a ticket; of a given one also what its search cost, and where that ran."""
+def ticket_facts(
+    ticket: Ticket, phase: Prune, dense: NetworkBill, ticket_file: Optional[Path], trained: bool
+) -> Dict[str, Any]:
+    """What the marks keep of a ticket; of a given one also what its search cost, and where that ran.
+
+    dense: the whole network's bill; kept where no dense network was `trained` in this run.
+    """
     widths = {name: [len(kept), ticket.widths[name]] for name, kept in ticket.kept.items()}
     return {
         "phase": phase.name,
@@ -155,17 +171,17 @@ def ticket_facts(ticket: Ticket, phase: Prune, dense: NetworkBill, ticket_file: 
         "total": sum(total for _, total in widths.values()),
         "widths": widths,
         "dense": {"parameters": dense.parameters, "macs": dense.macs, "flops": 2 * dense.macs},
-        "dense_bill": None if ticket_file is None else dense.to_json(),
-        "elsewhere": None if ticket_file is None else _search_elsewhere(ticket_file),
+        "dense_bill": None if trained else dense.to_json(),
+        "elsewhere": None if ticket_file is None else search_elsewhere(ticket_file),
     }
 
 
-def _search_elsewhere(file: Path) -> Optional[Dict[str, Any]]:
-    """What the run beside the ticket file says of its search; None where the file came alone."""
+def search_elsewhere(file: Path) -> Optional[Dict[str, Any]]:
+    """What the run beside the ticket file says of the training before it; None where the file came alone."""
     if not is_run(file.parent):
         return None
     result = run_result(file.parent)
-    search = [row for row in result["phases"] if row["phase"] == "search"]
+    search = [row for row in result["phases"] if row["phase"] in ("search", "train")]
     if not search:
         return None
     device = result["device"]
@@ -174,11 +190,14 @@ def _search_elsewhere(file: Path) -> Optional[Dict[str, Any]]:
 
 
 def _aligned(session: Session, mask: Mask, scores: Mapping[str, torch.Tensor]) -> Mask:
+    """The mask with aligned counts, of the channels that the present network has."""
     if session.spec.align == 1:
         return mask
-    dense = session.dense_network()
-    cost = macs_by_kept(network_bill(dense, session.image_shape), units_of(dense))
-    return align_mask(mask, scores, session.spec.align, cost)
+    left = session.present
+    cost = macs_by_kept(network_bill(session.model, session.image_shape), units_of(session.model))
+    inner = {name: mask[name][kept] for name, kept in left.items()}
+    aligned = align_mask(inner, {name: scores[name][kept] for name, kept in left.items()}, session.spec.align, cost)
+    return session.over_dense(aligned)
 
 
 def weights_file(ticket_file: Path) -> Path:

@@ -7,7 +7,7 @@ from typing import Iterable, Optional, Tuple
 
 from ..costs.energy_model import predict
 from ..devices.profile import Profile
-from ..quantities.ledger import WorkItem
+from ..quantities.ledger import Work, WorkItem
 from .metering import Metering
 
 
@@ -33,6 +33,10 @@ class LiveCost:
         if cost.energy.joules is not None and cost.seconds > 0:
             self._joules += cost.energy.joules
             self._watts = cost.energy.joules / cost.seconds
+
+    def add_work(self, work: Iterable[Work]) -> None:
+        for items, images, steps in work:
+            self.add(items, images, steps)
 
     def now(self) -> Tuple[Optional[float], Optional[float], str]:
         """(watts, joules, provenance); None and `missing` where they are not known."""

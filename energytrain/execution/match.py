@@ -25,6 +25,8 @@ def match_run(spec: RunSpec, other: Mapping[str, Any], what: str, data_dir: Opti
     if what == "ticket":
         target = int(other["network"]["after"]["macs"])
         return dataclasses.replace(spec, width=_width(spec, target, data_dir), match=f"macs:{target}")
+    if other["dense"] is None:
+        raise UsageError(f"'{other['name']}' says nothing of what a dense epoch costs.", "Name an eb-ff run.")
     target = int(other["useful"]["flops"])
     epoch_flops = other["dense"]["flops"] / other["dense"]["epochs"]
     epochs = max(1, int(target / epoch_flops))

@@ -23,6 +23,10 @@ JUDGED_BY = 0.1  # share of the training images that are set aside where somethi
 
 def method_settings(values: Mapping[str, Any], name: str, info: MethodInfo, epochs: int) -> Dict[str, Any]:
     """The fields of a RunSpec that depend on the method. Raises UsageError for a setting that `name` does not have."""
+    if values.get("ticket") is not None:
+        _refuse(values, ("search", "draw_epoch", "rounds"), "runs that find their own ticket", f"{name} --ticket")
+        if name == "random-ticket":
+            _refuse(values, ("retrain",), "runs that find their own ticket", f"{name} --ticket")
     search = _search(values, name, info)
     settings: Dict[str, Any] = {"search": search, "draw_epoch": _draw_epoch(values, search, name, epochs)}
     settings.update(_retraining(values, name, info, epochs))
@@ -41,7 +45,13 @@ def method_settings(values: Mapping[str, Any], name: str, info: MethodInfo, epoc
         steps = int(values.get("gradual_steps", length))
         if not 1 <= steps <= length:
             raise UsageError(f"--gradual-steps must lie between 1 and the window's {length} epochs; it is {steps}.")
-        settings.update(gradual_epochs=length, gradual_steps=steps)
+        if search == "fixed" and settings["draw_epoch"] + length > epochs:
+            raise UsageError(
+                f"a window of {length} epochs from epoch {settings['draw_epoch']} ends after the schedule's {epochs}.",
+                "Give --draw-epoch or --gradual-epochs less.",
+            )
+        # The paper never prunes the ends (Appendix A.1).
+        settings.update(gradual_epochs=length, gradual_steps=steps, skip_ends=values.get("skip_ends", True))
     else:
         _refuse(values, ("gradual_epochs", "gradual_steps"), "gradual pruning", name)
     for option, allowed, what in (
@@ -69,6 +79,8 @@ def ratio_settings(values: Mapping[str, Any], name: str, info: MethodInfo) -> Di
     """The prune ratio; for `auto` the one whose mask the search watches, and the accuracy budget in points."""
     asked = values.get("prune_ratio", WATCHED_RATIO)
     budget = values.get("accuracy_budget")
+    if values.get("filter_rates") is not None and "prune_ratio" in values:
+        raise UsageError("published filter rates say what to prune; --prune-ratio has no part in it.")
     if asked != "auto":
         if budget is not None:
             raise UsageError("--accuracy-budget is for --prune-ratio auto.")
@@ -96,7 +108,9 @@ def _search(values: Mapping[str, Any], name: str, info: MethodInfo) -> str:
     if asked is not None and asked not in SEARCHES:
         raise unknown("search", asked, SEARCHES)
     if asked is None:
-        forced = values.get("draw_epoch") is not None and values.get("measure_epochs") is None
+        # With --measure-epochs a search's draw epoch is what is assumed.
+        assumed = values.get("measure_epochs") is not None and offered != ["fixed"]
+        forced = values.get("draw_epoch") is not None and not assumed
         if forced and "fixed" not in offered:
             raise UsageError(f"--draw-epoch is not for {name}, which draws nothing at an epoch of yours.")
         if forced or name == "gradual":
@@ -112,6 +126,8 @@ def _draw_epoch(values: Mapping[str, Any], search: str, name: str, epochs: int) 
     given = values.get("draw_epoch")
     if given is not None and not 1 <= given <= epochs:
         raise UsageError(f"--draw-epoch must lie between 1 and the {epochs} epochs; it is {given}.")
+    if given is not None and search != "fixed" and values.get("measure_epochs") is None:
+        raise UsageError(f"--search {search} finds the draw epoch itself.", "Leave out --draw-epoch, or --search.")
     if given is not None:
         return int(given)
     if name == "gradual":
@@ -130,8 +146,10 @@ def _retraining(values: Mapping[str, Any], name: str, info: MethodInfo, epochs: 
         _refuse(values, ("retrain_epochs", "rewind_epoch"), "methods that prune a trained network", name)
         return {}
     # The weights beside a given ticket are the only ones there are.
-    given = info.weights and values.get("ticket") is not None
-    technique = values.get("retrain", "lr-rewind" if given else info.retrain)
+    given = values.get("ticket") is not None
+    technique = values.get("retrain", "own")
+    if technique == "own":
+        technique = "lr-rewind" if given and info.weights else info.retrain
     if given and technique in REWINDS_WEIGHTS:
         raise UsageError("a ticket from a file has no earlier weights to rewind to.", "Give --retrain lr-rewind.")
     if technique == "own":
@@ -175,7 +193,7 @@ def _check_rewind(settings: Mapping[str, Any], name: str, epochs: int) -> None:
 
 def _refuse(values: Mapping[str, Any], options: Any, what: str, name: str) -> None:
     for option in options:
-        if values.get(option) not in (None, False):
+        if values.get(option) is not None and values[option] is not False:
             raise UsageError(f"--{option.replace('_', '-')} is for {what}, not for {name}.")
 
 

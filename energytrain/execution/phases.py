@@ -87,7 +87,7 @@ class Runner:
             session.epoch = epoch + 1
             if drawn or epoch + 1 == last:
                 # Where only some epochs are measured, the last one stands for those that were not trained.
-                for missed in [e for e in phase.keep if e == last or (e > epoch and spec.measure_epochs)]:
+                for missed in [e for e in phase.keep if e == epoch + 1 or (e > epoch and spec.measure_epochs)]:
                     self._keep(phase, missed)
                 if phase.until is not None and session.search is not None:
                     session.draw_epoch = session.search.epoch if spec.draw_epoch is None else spec.draw_epoch
@@ -98,6 +98,15 @@ class Runner:
             self.after_epoch(self)
             if drawn:
                 return
+
+    @property
+    def has_trained(self) -> bool:
+        """Whether a phase of training came before the present one."""
+        return any(isinstance(phase, Train) for phase in self.recipe[: self.session.phase])
+
+    def is_over(self, phase: Phase) -> bool:
+        """Whether nothing is left to train in `phase`: it would begin where the schedule ends."""
+        return isinstance(phase, Train) and phase.length is None and self._epoch(phase.first) >= phase.last
 
     def _next_phase(self) -> None:
         self.session.phase, self.session.epoch = self.session.phase + 1, None
@@ -180,6 +189,7 @@ class Runner:
                 accuracy = check(session, phase.until, on_step)
                 seen["check_accuracy"] = accuracy
             drawn = session.search.add(accuracy / 100)
+            self.live.add_work(check_work(session.model, session.data.info, spec, phase))
         self.live.add(bill.training, stats.images, stats.steps)
         test = self.evaluate(phase.name, epoch, bill)
         self._report(phase, epoch, last, stats, test, facts)

@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING, Dict
 import torch
 from safetensors.torch import save_file
 
+from ..costs.bill import network_bill
 from ..data.batching import epoch_size
 from ..errors import RunFailed, UsageError
 from ..methods.phase_work import masked_names, masking_work, pruning_work, ratio_check_work, saliency_images
 from ..methods.phases import FRESH, MaskWeights, Prune, Rewind, Train
+from ..pruning.pseudo_prune import PseudoPruneSearch
 from ..pruning.saliency import snip_scores
 from ..pruning.weight_masks import check_weights_fit, global_weight_mask, magnitude_mask
 from ..pruning.weight_ticket import WeightTicket
 from ..quantities.ledger import work_to_json
 from .criteria import first_batch
-from .drawing import draw_ticket, ticket_facts, weights_file
+from .drawing import draw_ticket, search_elsewhere, ticket_facts, trained_epochs, weights_file
 from .weights import read_weights
 
 if TYPE_CHECKING:
@@ -25,14 +27,17 @@ def prune(runner: "Runner", phase: Prune) -> None:
     """Draw the ticket that `phase` asks for and put its network in the place of the present one."""
     session, info = runner.session, runner.session.data.info
     with runner.marks.span(phase.name, None, "pruning") as facts:
-        before, bill = session.model, session.bill()
+        before = session.model
+        bill = network_bill(session.dense_network(), session.image_shape, precision=session.spec.precision)
         ticket, weights, checks = draw_ticket(session, phase, runner.ticket_file, lambda step: _beat(runner, step))
         work = pruning_work(before, info, session.spec, phase, ticket.kept_counts)
         work += ratio_check_work(before, info, session.spec, checks)
         facts["work"] = work_to_json(work)
         session.become_ticket(ticket, weights, fresh=phase.weights == "fresh")
     session.phase, session.epoch = session.phase + 1, None
-    runner.marks.mark("ticket", **ticket_facts(ticket, phase, bill, runner.ticket_file), checks=checks)
+    runner.live.add_work(work)
+    facts = ticket_facts(ticket, phase, bill, runner.ticket_file, runner.has_trained)
+    runner.marks.mark("ticket", **facts, checks=checks)
     _evaluate_last(runner, phase.name)
     with runner.marks.span(phase.name, None, "checkpoint"):
         ticket.save(runner.folder / "ticket.json")
@@ -46,7 +51,9 @@ def mask_weights(runner: "Runner", phase: MaskWeights) -> None:
     with runner.marks.span(phase.name, None, "pruning") as facts:
         ticket = _weight_ticket(runner, phase)
         if phase.criterion != "given":
-            facts["work"] = work_to_json(masking_work(session.model, session.data.info, spec, phase))
+            work = masking_work(session.model, session.data.info, spec, phase)
+            facts["work"] = work_to_json(work)
+            runner.live.add_work(work)
         session.hold_weights(ticket.mask)
     session.phase, session.epoch = session.phase + 1, None
     _note(runner, ticket, phase.name, given=phase.criterion == "given")
@@ -58,10 +65,11 @@ def note_gradual(runner: "Runner", phase: Train) -> None:
     session = runner.session
     assert session.weight_mask is not None and phase.gradual is not None
     ticket = WeightTicket(session.weight_mask, phase.gradual.prune_ratio, "magnitude", session.epoch)
-    _note(runner, ticket, phase.name, given=False)
+    unsettled = isinstance(session.search, PseudoPruneSearch) and not session.search.drawn
+    _note(runner, ticket, phase.name, forced=unsettled)
 
 
-def _note(runner: "Runner", ticket: WeightTicket, phase: str, given: bool) -> None:
+def _note(runner: "Runner", ticket: WeightTicket, phase: str, given: bool = False, forced: bool = False) -> None:
     """The mark of a ticket of weights, and its files."""
     bill = runner.session.bill()
     dense = {"parameters": bill.parameters, "macs": bill.macs, "flops": 2 * bill.macs}
@@ -72,7 +80,9 @@ def _note(runner: "Runner", ticket: WeightTicket, phase: str, given: bool) -> No
         search_epoch=runner.session.draw_epoch,
         given=given,
         dense=dense,
-        forced=False,
+        dense_bill=None if runner.has_trained else bill.to_json(),
+        elsewhere=search_elsewhere(runner.ticket_file) if given and runner.ticket_file is not None else None,
+        forced=forced,
         align=1,
     )
     with runner.marks.span(phase, None, "checkpoint"):
@@ -100,7 +110,7 @@ def rewind(runner: "Runner", phase: Rewind) -> None:
 
 def _weight_ticket(runner: "Runner", phase: MaskWeights) -> WeightTicket:
     session = runner.session
-    model, trained = session.model, session.spec.draw_epoch or session.spec.epochs
+    model = session.model
     if phase.criterion == "given":
         if runner.ticket_file is None:
             raise UsageError("no ticket was given.", "Give --ticket.")
@@ -113,7 +123,7 @@ def _weight_ticket(runner: "Runner", phase: MaskWeights) -> WeightTicket:
         scores = snip_scores(model, *first_batch(session, saliency_images(session.spec, session.data.info)))
         return WeightTicket(global_weight_mask(scores, phase.prune_ratio), phase.prune_ratio, "snip", 0)
     mask = magnitude_mask(model, phase.prune_ratio, names, within=session.weight_mask)
-    return WeightTicket(mask, phase.prune_ratio, "magnitude", trained)
+    return WeightTicket(mask, phase.prune_ratio, "magnitude", trained_epochs(session.spec))
 
 
 def _beat(runner: "Runner", step: int) -> None:
@@ -123,9 +133,9 @@ def _beat(runner: "Runner", step: int) -> None:
 
 
 def _evaluate_last(runner: "Runner", name: str) -> None:
-    """A recipe that ends with a pruning is judged after it."""
+    """Where no epoch follows, the network is judged after its pruning."""
     session = runner.session
-    if session.phase < len(runner.recipe):
+    if any(not runner.is_over(phase) for phase in runner.recipe[session.phase :]):
         return
     bill = session.bill()
     runner.mark_phase(name, 0, bill)

@@ -171,6 +171,7 @@ def _check_ranges(values: Mapping[str, Any]) -> None:
         "baseline": (lambda v: 0 <= v <= 3600, "lie between 0 (none) and 3600 seconds"),
         "ppr_lr": (lambda v: v > 0, "be above 0"),
         "ppr_eps": (lambda v: 0 <= v < 1, "be at least 0 and below 1"),
+        "accuracy_budget": (lambda v: v >= 0, "not be negative"),
         "rounds": (lambda v: v >= 1, "be at least 1"),
         "gradual_epochs": (lambda v: v >= 1, "be at least 1"),
         "seed": (lambda v: 0 <= v < 2**31, "lie between 0 and 2147483647"),
@@ -196,7 +197,18 @@ def _check_batch(spec: RunSpec, data_dir: Optional[str]) -> None:
 
 
 def _milestones(fractions: Any, epochs: int) -> Tuple[int, ...]:
-    """Epochs at which the rate drops: fractions as shares of the epochs, rounded down; numbers from 1 up as epochs."""
+    """Epochs at which the rate drops: fractions as shares of the epochs, rounded down; numbers from 1 up as epochs.
+
+    As text they are separated by commas; "none" is a rate that never drops.
+    """
+    if isinstance(fractions, (str, int, float)):
+        words = [] if fractions == "none" else str(fractions).split(",")
+        try:
+            fractions = [float(word) for word in words]
+        except ValueError as error:
+            raise UsageError(f"the milestones '{fractions}' are not understood.", "Write epochs: 80,120.") from error
+        if any(not 0 < value <= epochs for value in fractions):
+            raise UsageError(f"the rate can drop at epochs 1 to {epochs}, not at '{','.join(words)}'.")
     return tuple(max(1, int(f * epochs + 1e-9)) if f < 1 else int(f) for f in fractions)
 
 

@@ -6,7 +6,7 @@ by seed, epoch and sample, so no position inside an epoch has to be kept.
 
 import zlib
 from pathlib import Path
-from typing import Any, Dict, Optional, Union
+from typing import Any, Dict, List, Optional, Union
 
 import torch
 
@@ -17,6 +17,7 @@ from ..methods.phases import MaskDistance, Search, Train
 from ..models.units import units_of
 from ..precision.memory_format import lay_out
 from ..pruning.early_bird import EarlyBird
+from ..pruning.masks import Mask
 from ..pruning.optimiser import carry_optimiser
 from ..pruning.pseudo_prune import PseudoPruneSearch
 from ..pruning.rebuild import rebuild
@@ -82,6 +83,21 @@ class Session:
         if self.ticket is not None:
             return dict(self.ticket.widths)
         return {unit.name: unit.channels for unit in units_of(self.model)}
+
+    @property
+    def present(self) -> Dict[str, List[int]]:
+        """The dense network's channels that the present one has, by unit."""
+        if self.ticket is not None:
+            return {name: list(kept) for name, kept in self.ticket.kept.items()}
+        return {unit.name: list(range(unit.channels)) for unit in units_of(self.model)}
+
+    def over_dense(self, mask: Mask) -> Mask:
+        """A mask of the present network's channels as one of the dense network's."""
+        widened = {}
+        for name, width in self.dense_widths().items():
+            widened[name] = torch.zeros(width, dtype=torch.bool)
+            widened[name][self.present[name]] = mask[name]
+        return widened
 
     def new_optimiser(self) -> torch.optim.Optimizer:
         spec = self.spec
@@ -187,4 +203,6 @@ class Session:
             self.start_search(rule, l1)
             assert self.search is not None
             self.search.load_state_dict(state["search"])
+            if self.draw_epoch is None and self.spec.draw_epoch is None:  # a state from before it was kept
+                self.draw_epoch = self.search.epoch
         self.phase, self.epoch, self.saved = int(state["phase"]), state["epoch"], checkpoint.number

@@ -33,16 +33,18 @@ from .phases import DRAW_EPOCH, Epoch, MaskWeights, Prune, Rewind, Train
 class Draws:
     """What only a run knows: the epoch of its draw, and the channels that each pruning phase left, by unit.
 
-    checks: kept channels and epochs of every check by which a prune ratio was chosen.
+    checks: kept channels and epochs of every check by which a prune ratio was chosen. masked: how many weights a given
+    ticket ranks.
     """
 
     epoch: Optional[int] = None
-    checks: Sequence[Mapping[str, Any]] = ()
     kept: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    checks: Sequence[Mapping[str, Any]] = ()
+    masked: Optional[int] = None
 
     @staticmethod
     def of_ticket(ticket: Ticket, phase: str = "prune") -> "Draws":
-        return Draws(ticket.draw_epoch, (), {phase: ticket.kept_counts})
+        return Draws(ticket.draw_epoch, {phase: ticket.kept_counts})
 
     @staticmethod
     def of_marks(tickets: Mapping[str, Mapping[str, Any]]) -> "Draws":
@@ -54,7 +56,8 @@ class Draws:
             if mark.get("unit", "channels") == "channels":
                 kept[phase] = {name: pair[0] for name, pair in mark["widths"].items()}
         checks = [row for mark in tickets.values() for row in mark.get("checks", ())]
-        return Draws(epoch, checks, kept)
+        masked = [mark["total"] for mark in tickets.values() if mark.get("unit") == "weights"]
+        return Draws(epoch, kept, checks, masked[-1] if masked else None)
 
 
 def planned_ledger(spec: RunSpec, data: DataInfo, draws: Union[Draws, Ticket, None] = None) -> Ledger:
@@ -77,9 +80,11 @@ def planned_ledger(spec: RunSpec, data: DataInfo, draws: Union[Draws, Ticket, No
             work += ratio_check_work(dense, data, spec, known.checks)
             model = shrink(dense, kept)
         elif isinstance(phase, MaskWeights):
-            if phase.criterion != "given":
+            if phase.criterion == "given":
+                masked = known.masked
+            else:
                 work = masking_work(model, data, spec, phase)
-            masked = masked_elements(model, phase.criterion, phase.skip_ends)
+                masked = masked_elements(model, phase.criterion, phase.skip_ends)
         elif isinstance(phase, Train):
             if phase.gradual is not None:
                 masked = masked_elements(model, "magnitude", phase.gradual.skip_ends)

@@ -13,12 +13,14 @@ from .format import bounds, count, joules, percent, provenance, seconds, si
 def comparison_table(results: List[Dict[str, Any]], bill: str = "as-run") -> Table:
     """Several runs side by side, a row each; FLOPs are those on `bill`, by default those that were done."""
     table = Table(pad_edge=False, box=box.SIMPLE_HEAD)
+    # What was trained on random labels is judged by how much of them it took in.
+    memorised = any(result["spec"].get("random_labels") for result in results)
     for column, justify in (
         ("run", "left"),
         ("method", "left"),
         ("p", "right"),
         ("status", "left"),
-        ("test acc.", "right"),
+        ("train acc." if memorised else "test acc.", "right"),
         ("draw epoch", "right"),
         ("parameters", "right"),
         ("useful FLOPs" if bill == "as-run" else f"FLOPs on {HEADINGS[bill]}, not as run", "right"),
@@ -36,7 +38,7 @@ def comparison_table(results: List[Dict[str, Any]], bill: str = "as-run") -> Tab
             spec["method"],
             f"{result['ticket'].get('prune_ratio', spec['prune_ratio']):g}" if result["ticket"] is not None else "",
             result["status"],
-            percent(result["accuracy"]["test"]),
+            percent(result["accuracy"]["train" if memorised else "test"]),
             "" if result["ticket"] is None else str(result["ticket"]["draw_epoch"]),
             count(after["parameters"]) if after else "",
             _flops(result, bill),

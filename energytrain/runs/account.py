@@ -49,7 +49,7 @@ class Accountant:
         names = list(dict.fromkeys(s.phase for s in useful if s.what in USEFUL))
         phases = tuple(self._phase(name, [s for s in useful if s.phase == name and s.what in USEFUL]) for name in names)
         phases = tuple(self._net(row) for row in phases)
-        dense = None if dense_epochs is None else self._dense(phases, dense_epochs)
+        dense = None if dense_epochs is None else self._dense(dense_epochs)
         return Account(
             phases=phases,
             evaluation=self._net(self._row("evaluate", [s for s in useful if s.what == "evaluation"])),
@@ -147,9 +147,9 @@ class Accountant:
             return Energy.missing(NO_WORK), None
         return total(p.energy for p in parts), sum(p.seconds for p in parts)
 
-    def _dense(self, phases: Sequence[Row], epochs: int) -> Optional[Row]:
+    def _dense(self, epochs: int) -> Optional[Row]:
         """What `epochs` epochs of the dense network would have cost: its own epochs here, scaled; else modelled."""
-        measured = [row for row in phases if self._is_dense(row.phase) and row.epochs > 0]
+        spans = [s for s in self.timeline.useful() if s.what == "training" and self._is_dense(s.phase)]
         name = next((n for n, mark in self.timeline.phases.items() if mark["role"] == "dense"), None)
         given = (self.timeline.ticket or {}).get("dense_bill")
         if name is not None:
@@ -163,10 +163,10 @@ class Accountant:
         modelled, seconds = self._modelled([(items, images, steps)])
         energy = Energy.missing("no dense epoch was measured")
         actual = 0.0
-        if measured:
-            done = sum((row.planned_epochs if row.extrapolated else None) or row.epochs for row in measured)
-            energy = total(row.measured for row in measured).scaled(epochs / done, Provenance.EXTRAPOLATED)
-            actual = sum(row.seconds for row in measured) * epochs / done
+        if spans:
+            measured = self._measured((s.attempt, s.start, s.end) for s in spans)
+            energy = measured.scaled(epochs / len(spans), Provenance.EXTRAPOLATED)
+            actual = sum(s.seconds for s in spans) * epochs / len(spans)
         return Row("dense", epochs, actual, images, spend(items, "dense", images, steps), energy, modelled, seconds)
 
     def _is_dense(self, phase: str) -> bool:

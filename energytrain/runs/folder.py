@@ -30,8 +30,11 @@ KILLED = "killed"
 _LOCK = ".lock"
 _WRITER = ".writer.json"
 _REPEAT = "Restore the file, or remove the folder and repeat the run."
-_OWN_FILES = ("events.jsonl", "ticket.json", "ticket.safetensors", "model.safetensors", "result.json")
-_OWN_FOLDERS = {"traces": (".arrows",), "checkpoint": (".json", ".safetensors")}
+_OWN_TICKET = ("ticket.json", "ticket.safetensors", "ticket-mask.safetensors")
+_OWN_FILES = ("events.jsonl", *_OWN_TICKET, "model.safetensors", "result.json")
+_STATES = (".json", ".safetensors")
+# Inner folders before those that they lie in.
+_OWN_FOLDERS = {"traces": (".arrows",), "checkpoint/rewind": _STATES, "checkpoint": _STATES}
 
 
 class RunFolder:

@@ -49,6 +49,7 @@ def _run_row(result: Dict[str, Any]) -> Dict[str, Any]:
         "run": result["name"],
         "status": result["status"],
         **settings,
+        "prune_ratio": (result["ticket"] or {}).get("prune_ratio", spec["prune_ratio"]),
         "device": result["device"]["name"],
         "test_accuracy": result["accuracy"]["test"],
         "test_best": result["accuracy"]["test_best"],
@@ -77,13 +78,16 @@ def _cost(row: Dict[str, Any], prefix: str) -> Dict[str, Any]:
     return {prefix + name: value for name, value in values.items()}
 
 
+_NOT_A_METRIC = ("images", "steps", "work", "mask", "channels")
+
+
 def _epoch_rows(path: Path) -> List[Dict[str, Any]]:
     timeline = build_timeline(read_events(RunFolder.open(path).events))
     rows: Dict[Any, Dict[str, Any]] = {}
     for span in timeline.useful():
-        if span.epoch is None or span.what not in ("training", "evaluation"):
+        if span.epoch is None or span.what not in ("training", "check", "evaluation"):
             continue
         row = rows.setdefault((span.phase, span.epoch), {"phase": span.phase, "epoch": span.epoch})
-        measured = {k: v for k, v in span.marks.items() if k not in ("images", "steps")}
+        measured = {k: v for k, v in span.marks.items() if k not in _NOT_A_METRIC}
         row.update(measured, **({"seconds": span.seconds} if span.what == "training" else {}))
     return list(rows.values())

@@ -1,7 +1,8 @@
 """`energytrain run` in a process of its own that kills itself at a chosen moment, or believes in another boot.
 
 Usage: killed_run.py '{"kill": "<where>", "after": N, "boot": "<id>"}' ARGUMENTS...
-where: mark (right after the N-th mark was written), span (as {"phase", "what"} begins, the N-th time), checkpoint (the N-th checkpoint's tensors are stored, the file
+where: mark (right after the N-th mark was written), span (as {"phase", "what"} begins, the N-th time), checkpoint (the
+N-th checkpoint's tensors are stored, the file
 that names them is not), rebuild (inside the replacement of the network by its ticket), result (after the last mark).
 """
 

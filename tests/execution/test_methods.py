@@ -7,8 +7,9 @@ import torch
 from execution.small import run_small
 from safetensors.torch import load_file
 
-from energytrain.data.catalog import info
+from energytrain.data.catalog import info, load
 from energytrain.errors import UsageError
+from energytrain.execution.model_file import load_model
 from energytrain.methods.catalog import METHODS
 from energytrain.methods.planned_ledger import Draws, planned_ledger
 from energytrain.pruning.ticket import Ticket
@@ -16,6 +17,7 @@ from energytrain.pruning.weight_ticket import WeightTicket
 from energytrain.runs.events import read_events
 from energytrain.runs.spec import RunSpec
 from energytrain.runs.timeline import build_timeline
+from energytrain.training.evaluate import evaluate
 
 BRIEF = {"epochs": 3, "limit": 128}
 # Each method, and each setting that adds a kind of phase or of work.
@@ -37,7 +39,7 @@ RUNS = {
     "sfp resnet20": {"model": "resnet20", "width": 0.25},
     "l1-filters": {},
     "l1-filters published": {"filter_rates": "A^2"},
-    "gradual": {"draw_epoch": 1, "gradual_epochs": 2},
+    "gradual": {"draw_epoch": 1, "gradual_epochs": 2, "skip_ends": False},
     "early-gradual": {"queue": 1, "gradual_epochs": 2, "gradual_steps": 1, "retrain_epochs": 1},
     "eb-ff ppr": {"search": "ppr", "queue": 1},
     "eb-ff fixed": {"draw_epoch": 2, "retrain": "lr-rewind"},
@@ -173,6 +175,48 @@ def test_a_ticket_of_weights_is_trained_again_from_the_weights_beside_it(runs_di
         run_small(runs_dir, **BRIEF, method="eb-ff", ticket=str(drawn.folder), name="refused")
 
 
+def test_a_run_begun_afresh_forgets_what_it_would_have_rewound_to(runs_dir):
+    run_small(runs_dir, **BRIEF, method="lt", name="afresh", seed=0)
+    again = run_small(runs_dir, **BRIEF, method="lt", name="afresh", seed=1, fresh=True)
+    clean = run_small(runs_dir, **BRIEF, method="lt", name="clean", seed=1)
+    ours, theirs = (load_file(str(o.folder / "model.safetensors")) for o in (again, clean))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_later_round_is_aligned_among_the_channels_that_are_left(runs_dir):
+    for seed in range(3):
+        options = dict(method="ns", rounds=3, retrain_epochs=1, width=0.25, align="8", epochs=1, limit=64, seed=seed)
+        outcome = run_small(runs_dir, **options, name=f"aligned-{seed}")
+        counts = Ticket.load(outcome.folder / "ticket.json").kept_counts
+        assert all(count % 8 == 0 or count < 8 for count in counts.values())
+
+
+def test_a_ticket_that_is_drawn_too_late_to_be_trained_is_judged_as_it_is(runs_dir):
+    outcome = run_small(runs_dir, **BRIEF, method="eb-ff", draw_epoch=3, name="late")
+    assert [row["phase"] for row in outcome.result["phases"]] == ["search", "prune"]
+    network = outcome.result["network"]
+    assert network["after"]["parameters"] < network["before"]["parameters"]
+    model = load_model(outcome.folder)
+    test = load("digits", limit=128).test
+    assert 100 * evaluate(model, test.batches(0, 64)).accuracy == pytest.approx(outcome.result["accuracy"]["test"])
+
+
+def test_weights_are_rewound_to_the_epoch_of_the_draw_too(runs_dir):
+    options = dict(method="eb-ff", draw_epoch=2, retrain="weight-rewind", rewind_epoch=2, retrain_epochs=1)
+    assert run_small(runs_dir, **BRIEF, **options, name="at-the-draw").exit_status == 0
+
+
+def test_a_run_without_a_dense_epoch_still_says_what_dense_training_would_cost(run, runs_dir):
+    dense = run_small(runs_dir, **BRIEF, method="dense", name="dense").result["useful"]["flops"]
+    for name in ("snip", "snip structured", "lt"):
+        assert run(name).result["dense"]["flops"] == dense
+    drawn = run("lt")
+    again = run_small(runs_dir, **BRIEF, method="lt", ticket=str(drawn.folder), name="again-2")
+    assert again.result["dense"]["flops"] == dense
+    assert again.result["ticket"]["elsewhere"]["flops"] == drawn.result["phases"][0]["flops"]
+    assert again.result["useful"]["flops"] == planned(again).flops()
+
+
 def test_the_chosen_ratio_is_the_largest_that_keeps_its_budget(run):
     outcome = run("eb-ff auto")
     ticket = outcome.result["ticket"]
@@ -195,6 +239,11 @@ def test_the_chosen_ratio_is_the_largest_that_keeps_its_budget(run):
         (dict(method="eb-ff", search="pprr"), "Did you mean 'ppr'"),
         (dict(method="eb-ff", search="ppr", validation=0.0), "images that are set aside"),
         (dict(method="eb-ff", accuracy_budget=1.0), "--accuracy-budget is for --prune-ratio auto"),
+        (dict(method="eb-ff", search="ppr", draw_epoch=2), "--search ppr finds the draw epoch itself"),
+        (dict(method="eb-ff", prune_ratio="auto", accuracy_budget=-1.0), "--accuracy-budget must not be negative"),
+        (dict(method="l1-filters", filter_rates="A", prune_ratio=0.9), "published filter rates say what to prune"),
+        (dict(method="gradual", draw_epoch=3, gradual_epochs=2), "ends after the schedule's 3"),
+        (dict(method="ns", rewind_epoch=0), "--rewind-epoch is for --retrain weight-rewind"),
         (dict(method="ns", prune_ratio="auto"), "--prune-ratio auto is for a search"),
         (dict(method="ns", prune_ratio="half"), "must be a number or 'auto'"),
         (dict(method="gradual", gradual_epochs=2, gradual_steps=3), "--gradual-steps must lie between 1 and"),

@@ -66,6 +66,8 @@ def test_align_auto_is_the_device_s_multiple_and_a_number_is_itself():
         (dict(l1=float("nan")), "--l1 must be a finite number"),
         (dict(width=1000.0), "--width must be above 0 and at most 16"),
         (dict(seed=2**31), "--seed must lie between 0 and 2147483647"),
+        (dict(milestones="80;120"), "the milestones '80;120' are not understood"),
+        (dict(milestones="3,12", epochs=9), "the rate can drop at epochs 1 to 9"),
         (dict(method="dense", draw_epoch=3), "--draw-epoch is not for dense"),
         (dict(draw_epoch=99, measure_epochs=1, epochs=9), "--draw-epoch must lie between 1 and the 9 epochs"),
         (dict(name="../x"), "is not a plain folder name"),
@@ -95,3 +97,13 @@ def test_where_a_run_lies_and_how_it_is_shown_is_no_part_of_its_identity():
     two, _ = resolve({"device": "generic-cpu", "name": "y", "runs_dir": "b", "fresh": True})
     assert one == two
     assert str(settings.folder) == "a/x" and settings.budget.seconds == 7200
+
+
+def test_milestones_are_epochs_shares_or_none():
+    def of(**options):
+        spec, _ = resolve({"dataset": "digits", "epochs": 20, "meter": ("none",), "device": "generic-cpu", **options})
+        return spec.milestones, spec.search_milestones
+
+    assert of() == ((10, 15), (10, 15))
+    assert of(milestones="4,12", search_milestones="none") == ((4, 12), ())
+    assert of(milestones="0.25") == ((5,), (5,))
