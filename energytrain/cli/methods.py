@@ -8,7 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from ..methods.catalog import MethodInfo
-    from ..methods.phases import Epoch, MaskWeights, Phase, Prune, Rewind, Train
+    from ..methods.phases import MaskWeights, Phase, Prune, Rewind, Train
     from ..runs.spec import RunSpec
 
 _NETWORK = {
@@ -101,7 +101,8 @@ def _show_one(name: str, info: "MethodInfo", as_json: bool) -> None:
     from ..methods.catalog import recipe_of
 
     # What needs another run to be matched with is described by itself, unmatched.
-    spec, _ = resolve({"method": "dense" if info.matches else name, "dataset": "digits"})
+    method = "dense" if info.matches else name
+    spec, _ = resolve({"method": method, "dataset": "digits", "device": "generic-cpu", "compute": "cpu"})
     spec = dataclasses.replace(spec, method=name)
     phases = described(spec, recipe_of(spec))
     if as_json:
@@ -128,18 +129,31 @@ def _show_one(name: str, info: "MethodInfo", as_json: bool) -> None:
     ):
         target.print(line, markup=False)
     target.print(table)
-    needs = {"ticket": "its width is that of the ticket's FLOPs", "flops": "its length is that of the run's FLOPs"}
     if info.matches is not None:
-        target.print(f"\nneeds --like RUN, an eb-ff run: {needs[info.matches]}.", markup=False)
-    takes = [_OPTIONS[taken] for taken in info.takes if taken in _OPTIONS]
-    if takes:
-        searches = [taken for taken in info.takes if taken not in _OPTIONS]
-        searched = [f"--search {'|'.join(searches)}"] if len(searches) > 1 else []
-        fixed = ["--draw-epoch"] if "fixed" in searches else []
-        target.print(f"\noptions: {', '.join([*takes, *searched, *fixed])} (docs/methods.md)", markup=False)
+        target.print(f"\nneeds --like RUN, whose {_MATCHED[info.matches]}", markup=False)
+    options = options_of(name, info)
+    if options:
+        target.print(f"\noptions of its own: {', '.join(options)}", markup=False)
 
 
-_OPTIONS = {"retrain": "--retrain, --retrain-epochs, --rewind-epoch", "rounds": "--rounds"}
+_MATCHED = {"ticket": "ticket's FLOPs set its width", "flops": "FLOPs set its length"}
+
+
+def options_of(name: str, info: "MethodInfo") -> List[str]:
+    """The options of `energytrain run` that this method has and not every one."""
+    searches = [taken for taken in info.takes if taken not in ("retrain", "rounds")]
+    options = [f"--search {'|'.join(searches)}"] if len(searches) > 1 else []
+    options += ["--draw-epoch"] * ("fixed" in searches)
+    options += ["--ppr-lr", "--ppr-eps"] * ("ppr" in searches)
+    options += ["--prune-ratio auto", "--accuracy-budget"] * ("mask-distance" in searches and name != "random-ticket")
+    options += ["--retrain", "--retrain-epochs", "--rewind-epoch"] * ("retrain" in info.takes)
+    options += ["--rounds"] * ("rounds" in info.takes)
+    options += ["--gradual-epochs", "--gradual-steps"] * (info.module == "gradual")
+    options += ["--skip-ends"] * (info.weights and name != "snip")
+    options += ["--structured", "--retrain reinit"] * (name == "snip")
+    options += ["--filter-rates"] * (name == "l1-filters")
+    options += ["--ticket"] * info.prunes
+    return options
 
 
 def described(spec: "RunSpec", recipe: "Tuple[Phase, ...]") -> List[Tuple[str, str]]:
@@ -178,16 +192,16 @@ def _training(phase: "Train", spec: "RunSpec", network: str) -> str:
     elif isinstance(rule, PseudoPrune):
         parts.append(
             f"after each of which a copy is pruned (p = {rule.prune_ratio:g}), trained for an epoch at rate "
-            f"{rule.lr:g} and judged on {spec.validation:.0%} of the training images, which are set aside; until "
+            f"{rule.lr:g} and judged on {_share(spec.validation)} of the training images, which are set aside; until "
             f"{rule.queue} checks in a row gain no more than {100 * rule.eps:g} points over the best before them"
         )
     if phase.soft is not None:
-        parts.append(f"after each of which the {phase.soft:.0%} of each layer's filters with the least L2 norms are set "
-                     "to zero; they may grow back")  # fmt: skip
+        weakest = f"the {_share(phase.soft)} of each layer's filters with the least L2 norms"
+        parts.append(f"after each of which {weakest} are set to zero; they may grow back")
     if phase.gradual is not None:
         parts.append(
             f"the weights of least magnitude masked in {phase.gradual.steps} steps along a cubic curve up to "
-            f"{phase.gradual.prune_ratio:.0%}"
+            f"{_share(phase.gradual.prune_ratio)}"
         )
     if phase.keep:
         kept = ["the start" if epoch == 0 else f"the state after epoch {epoch}" for epoch in phase.keep]
@@ -198,21 +212,17 @@ def _training(phase: "Train", spec: "RunSpec", network: str) -> str:
 def _epochs(phase: "Train") -> str:
     if phase.until is not None:
         return f"epochs 1 to at most {phase.last}"
-    if phase.length is not None:
-        return f"the {phase.length} epochs {_after(phase.first)}"
     if not isinstance(phase.first, int):
-        return f"the epochs {_after(phase.first)} to {phase.last}"
-    return f"epochs {phase.first + 1} to {phase.last}"
-
-
-def _after(first: "Epoch") -> str:
-    return f"after epoch {first}" if isinstance(first, int) else "from the search's end on"
+        length = "what is left" if phase.length is None else f"{phase.length} epochs"
+        return f"from the end of the search on, {length}"
+    last = phase.last if phase.length is None else phase.first + phase.length
+    return f"epochs {phase.first + 1} to {last}"
 
 
 def _pruning(phase: "Prune", spec: "RunSpec") -> str:
     ratio = spec.prune_ratio if phase.prune_ratio is None else phase.prune_ratio
-    ranked = f"p = {ratio:g}" + (f", widths aligned to {spec.align}" if spec.align > 1 else "")
-    chosen = _CHOICES[phase.choose].format(p=f"{ratio:.0%}", ranked=ranked)
+    ranked = f"p = {ratio:g}" + (", widths made multiples of what the device runs well" if spec.align > 1 else "")
+    chosen = _CHOICES[phase.choose].format(p=_share(ratio), ranked=ranked)
     start = "fresh weights" if phase.weights == "fresh" else "weights and momentum stay"
     return f"{chosen}; the smaller network takes the dense one's place, {start}"
 
@@ -223,7 +233,7 @@ def _masking(phase: "MaskWeights") -> str:
         "snip": "the {p} of the weights with the least saliency on one batch",
         "given": "what the given ticket leaves out",
     }[phase.criterion]
-    return f"set {by.format(p=f'{phase.prune_ratio:.0%}')} to zero, and hold them there"
+    return f"set {by.format(p=_share(phase.prune_ratio))} to zero, and hold them there"
 
 
 def _rewinding(phase: "Rewind") -> str:
@@ -231,3 +241,7 @@ def _rewinding(phase: "Rewind") -> str:
         return "fresh weights; what is pruned stays pruned"
     back = "to the start" if phase.to == 0 else f"to what they were after epoch {phase.to}"
     return f"weights and momentum go back {back}; what is pruned stays pruned"
+
+
+def _share(ratio: float) -> str:
+    return f"{100 * ratio:.3g} %"
