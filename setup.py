@@ -10,7 +10,10 @@ setup(
     license="Apache-2.0",
     packages=find_packages(include=["energytrain", "energytrain.*"]) + list(DATA_FOLDERS),
     package_dir={"energytrain": "energytrain", **DATA_FOLDERS},
-    package_data={"energytrain": ["py.typed", "**/*.json", "papers/tables/*.csv"], **{name: ["*.yaml"] for name in DATA_FOLDERS}},
+    package_data={
+        "energytrain": ["py.typed", "**/*.json", "papers/tables/*.csv"],
+        **{name: ["*.yaml"] for name in DATA_FOLDERS},
+    },
     include_package_data=False,
     zip_safe=False,
 )

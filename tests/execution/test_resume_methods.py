@@ -18,9 +18,9 @@ COMMON = (
     "run --dataset digits --width 0.0625 --limit 128 --epochs 3 --batch-size 64 --eps 0.9 --queue 1 --align 1 "
     "--meter none --device generic-cpu --compute cpu --name run --quiet --json"
 )
+# lt and lt-rewind are the recipe of lt-iterative with other numbers; of its two rounds the second is killed.
 METHODS = {
     "lt-iterative": "--rounds 2 --retrain-epochs 2",
-    "lt-rewind": "--draw-epoch 2 --rewind-epoch 1 --retrain-epochs 1",
     "snip": "",
     "snip --structured": "--retrain reinit",
     "ns": "--retrain low-lr-rewind --retrain-epochs 2",
@@ -47,6 +47,7 @@ def test_killed_in_every_phase_it_ends_as_if_nothing_had_happened(method, tmp_pa
     whole = json.loads(done.stdout)
     events = read_events(tmp_path / "whole" / "run" / "events.jsonl")
     places = dict.fromkeys((e["phase"], e["what"]) for e in events if e["kind"] == "start" and e["what"] in USEFUL)
+    places = {place: None for place in places if not place[0].endswith("-1")}
     plans = [{"kill": "span", "phase": phase, "what": what} for phase, what in places]
     plans.insert(len(plans) // 2, {"kill": "checkpoint"})
     for plan in plans:

@@ -1,0 +1,162 @@
+"""Groups of seeds against arithmetic by hand and tabulated values of Student's t."""
+
+import copy
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from energytrain.reports.seed_groups import Member, paired, seed_groups, spread
+from energytrain.reports.suite_table import plan_table, suite_table, sum_lines, table_lines
+
+RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "cifar-small"
+# 97.5 % points of Student's t with 1 and 2 degrees of freedom (any table of it).
+T = {2: 12.7062047, 3: 4.3026527}
+
+
+@pytest.fixture
+def result():
+    """The result of a real run, changed as asked: seed, accuracy, useful FLOPs, joules (None: missing), headline."""
+    runs = {name: json.loads((RESULTS / f"{name}-s0" / "result.json").read_text()) for name in ("dense", "eb-ff")}
+
+    def make(method, seed, accuracy=70.0, flops=None, joules=1000.0, provenance="modelled", device="tx2"):
+        made = copy.deepcopy(runs[method])
+        made["spec"]["seed"], made["name"] = seed, f"{method}-s{seed}"
+        made["accuracy"]["test"] = accuracy
+        made["device"]["name"] = device
+        made["headline"] = provenance
+        if flops is not None:
+            made["useful"]["flops"] = flops
+        energy = made["useful"]["energy"]
+        if joules is None:
+            energy.update(joules=None, provenance="missing", reason="no meter", errors=[], low=None, high=None)
+        else:
+            energy.update(joules=joules, provenance=provenance, errors=[])
+        return made
+
+    return make
+
+
+def shown(renderable):
+    from rich.console import Console
+
+    console = Console(width=200, record=True, file=open("/dev/null", "w"))
+    console.print(renderable)
+    return console.export_text()
+
+
+def test_means_spreads_and_differences_by_seed(result):
+    dense = [result("dense", seed, accuracy, flops=100) for seed, accuracy in enumerate((70.0, 72.0, 71.0))]
+    ticket = [
+        result("eb-ff", seed, accuracy, flops=flops, joules=joules)
+        for seed, (accuracy, flops, joules) in enumerate(((69.0, 40, 500.0), (70.0, 50, 700.0), (71.0, 60, 600.0)))
+    ]
+    members = [Member("dense", r) for r in dense] + [Member("eb-ff-p0.5", r, d) for r, d in zip(ticket, dense)]
+    first, second = seed_groups(members)
+    assert (first.name, first.seeds, first.prune_ratio, first.more_accurate) == ("dense", (0, 1, 2), None, None)
+    assert (first.accuracy.mean, first.accuracy.sd) == (71.0, 1.0)
+    # Differences -1, -2, 0: mean -1, standard deviation 1.
+    found = second.more_accurate
+    half = T[3] / math.sqrt(3)
+    assert found.n == 3 and found.mean == -1.0
+    assert (found.low, found.high) == (pytest.approx(-1 - half), pytest.approx(-1 + half))
+    assert second.flops_ratio.mean == pytest.approx(0.5) and second.prune_ratio.mean == 0.5
+    (energy,) = second.energies
+    assert (energy.joules.mean, energy.joules.sd, energy.provenance) == (600.0, 100.0, "modelled")
+    assert second.energy_ratio.value == pytest.approx(1800 / 3000) and second.energy_ratio.n == 3
+    assert second.parameters.mean == 182423 and second.draw_epoch.mean == 14
+    text = shown(suite_table([first, second], "dense"))
+    for words in ("71.00 +- 1.00", "-1.00 [-3.48, +1.48]", "0.500", "600 J +- 100 J", "182 k", "points over dense"):
+        assert words in text, words
+    assert any("modelled, module (tx2)" in line for line in table_lines([first, second])) and "tx2" not in text
+
+
+def test_pairs_are_those_of_one_seed_where_both_are_done(result):
+    dense = result("dense", 1, 70.0)
+    members = [Member("eb", result("eb-ff", 0, 60.0)), Member("eb", result("eb-ff", 1, 69.0), dense)]
+    (group,) = seed_groups(members)
+    assert group.accuracy.n == 2 and (group.more_accurate.mean, group.more_accurate.n) == (-1.0, 1)
+    assert group.more_accurate.low is None, "one pair has no interval"
+    assert "-1.00" in shown(suite_table([group], "dense"))
+
+
+def test_energies_of_unlike_kinds_are_never_mixed(result):
+    members = [
+        Member("eb", result("eb-ff", 0, joules=100.0, provenance="measured"), result("dense", 0, joules=200.0)),
+        Member("eb", result("eb-ff", 1, joules=900.0), result("dense", 1, joules=1000.0)),
+        Member("eb", result("eb-ff", 2, joules=800.0, device="cpu-rapl"), result("dense", 2, joules=1000.0)),
+        Member("eb", result("eb-ff", 3, joules=None), result("dense", 3, joules=1000.0)),
+    ]
+    (group,) = seed_groups(members)
+    kinds = {(e.provenance, e.device): (e.joules.mean, e.joules.n) for e in group.energies}
+    assert kinds == {
+        ("measured", "tx2"): (100.0, 1),
+        ("modelled", "tx2"): (900.0, 1),
+        ("modelled", "cpu-rapl"): (800.0, 1),
+    }
+    assert group.missing == 1 and group.energy_ratio is None
+    text = shown(suite_table([group], "dense"))
+    assert "measured, module (tx2)" in text and "missing (n = 1)" in text
+
+
+def test_a_masked_network_keeps_its_size_and_a_chosen_ratio_is_shown(result):
+    masked = result("eb-ff", 0)
+    whole = masked["network"]["after"]["parameters"]
+    masked["ticket"].update(unit="weights", kept=1000, total=whole - 400, prune_ratio=0.7)
+    (group,) = seed_groups([Member("lt", masked)])
+    assert group.not_masked.mean == 1000 + 400 and group.parameters.mean == whole
+    assert group.prune_ratio.mean == 0.7
+    text = shown(suite_table([group], None))
+    assert "1.4 k of 182 k" in text and "0.7" in text
+    assert any("no mask holds at zero" in line for line in table_lines([group]))
+
+
+def test_what_is_not_known_is_no_zero(result):
+    (group,) = seed_groups([Member("eb", result("eb-ff", 0, accuracy=None, joules=None))])
+    assert group.accuracy is None and group.energies == () and group.more_accurate is None
+    text = shown(suite_table([group], None))
+    assert "none" in text and "missing" in text
+    assert spread([]) is None and paired([]) is None and table_lines([]) == []
+
+
+def test_two_values_have_the_interval_of_one_degree_of_freedom():
+    found = paired([1.0, 3.0])
+    assert found.high - found.mean == pytest.approx(T[2] * math.sqrt(2) / math.sqrt(2), rel=1e-6)
+
+
+def test_a_plan_tells_of_each_figure_how_it_was_made():
+    def figure(value, source, provenance=None):
+        return {"value": value, "source": source, "provenance": provenance}
+
+    rows = [
+        {
+            "run": "dense-s0",
+            "do": "start",
+            "flops": figure(1e9, "planned"),
+            "seconds": figure(75.0, "timed"),
+            "joules": figure(None, "no profile"),
+        },
+        {
+            "run": "dense-s1",
+            "do": "start",
+            "flops": figure(1e9, "planned"),
+            "seconds": figure(None, "unknown"),
+            "joules": figure(5.0, "profile", "modelled"),
+        },
+        {"run": "eb-s0", "do": "skip", "flops": None, "seconds": None, "joules": None},
+    ]
+    text = shown(plan_table(rows))
+    for words in ("1 G (1)", "1 min 15 s (2)", "missing (3)", "missing (4)", "5 J modelled (5)", "(1) planned", "skip"):
+        assert words in text, words
+    whole = {
+        "runs": 2,
+        "flops": 2e9,
+        "seconds": 75.0,
+        "without_seconds": 1,
+        "joules": {"modelled": 5.0},
+        "without_joules": 1,
+    }
+    (line, _) = sum_lines(whole)
+    assert "1 min 15 s (1 of 2 runs missing)" in line and "5 J modelled, 1 of 2 runs missing" in line
+    assert sum_lines({**whole, "runs": 0}) == ["nothing is left to be done"]
