@@ -54,7 +54,7 @@ def group() -> None:
     `energytrain run` with no options trains on scikit-learn's digits in under a minute.
 
     Exit status: 0 done; 1 the run failed; 2 wrong usage or input; 3 result saved, but a declared meter is incomplete;
-    130 interrupted, the same command continues.
+    5 done, some inputs were skipped; 130 interrupted, the same command continues.
     """
 
 

@@ -93,10 +93,10 @@ class Session:
 
     def over_dense(self, mask: Mask) -> Mask:
         """A mask of the present network's channels as one of the dense network's."""
-        widened = {}
+        present, widened = self.present, {}
         for name, width in self.dense_widths().items():
             widened[name] = torch.zeros(width, dtype=torch.bool)
-            widened[name][self.present[name]] = mask[name]
+            widened[name][present[name]] = mask[name]
         return widened
 
     def new_optimiser(self) -> torch.optim.Optimizer:

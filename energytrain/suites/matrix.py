@@ -70,7 +70,8 @@ def suite_runs(suite: Suite, compare_with: Optional[str] = None) -> List[SuiteRu
 def _product(block: Block, defaults: Mapping[str, Any]) -> List[SuiteRun]:
     found = []
     for values in itertools.product(*(block.options[name] for name in block.axes)):
-        options = {**defaults, **block.options, **dict(zip(block.axes, values))}
+        given = {**defaults, **block.options, **dict(zip(block.axes, values))}
+        options = {name: value for name, value in given.items() if value is not None}
         if "method" not in options:
             raise UsageError(f"'{block.place}' of the suite names no method.", "Give it `method`, or the defaults.")
         method = str(options["method"])

@@ -27,9 +27,10 @@ NOT_IN_A_SUITE = {
 _TEXT = {"type": "string", "minLength": 1}
 _SCALAR = {"type": ["string", "number", "boolean"]}
 _VALUE = {"type": ["string", "number", "boolean", "array"], "items": _SCALAR, "minItems": 1}
-# A list in a block is an axis; only an option that is given several times (meter) has a list for one value.
+# A list in a block is an axis; only an option that is given several times (meter) has a list for one value. Null takes
+# a default away.
 _AXIS = {
-    "type": ["string", "number", "boolean", "array"],
+    "type": ["string", "number", "boolean", "array", "null"],
     "items": {"type": ["string", "number", "boolean", "array"], "items": _SCALAR, "minItems": 1},
     "minItems": 1,
     "uniqueItems": True,
@@ -76,7 +77,8 @@ class Option:
 @dataclass(frozen=True)
 class Block:
     """One product of lists. place: where it stands in the file. name: pattern of its runs' names; like: the runs that
-    its own are matched to. options: values by option, an axis as a tuple; `axes` names those, in the file's order."""
+    its own are matched to. options: values by option, an axis as a tuple, None for a default that is taken away;
+    `axes` names the axes, in the file's order."""
 
     place: str
     name: Optional[str]

@@ -55,6 +55,12 @@ def test_dense_has_no_ratio_so_it_is_one_run_for_all(tmp_path):
     assert "prune-ratio" not in runs[0].options
 
 
+def test_a_block_takes_a_default_away(tmp_path):
+    text = "defaults: {retrain: lr-rewind, epochs: 3}\nmatrix: [{method: dense, retrain: null}, {method: lt}]"
+    without, with_it = (run.options for run in runs_of(tmp_path, text))
+    assert "retrain" not in without and without["epochs"] == 3 and with_it["retrain"] == "lr-rewind"
+
+
 def test_two_runs_of_one_name_are_refused(tmp_path):
     with pytest.raises(UsageError, match="two runs .* 'eb-ff-s0', one of them at 'matrix.1'. Give that block a `name`"):
         names(tmp_path, "matrix: [{method: eb-ff}, {method: eb-ff, l1: 0}]")
@@ -67,6 +73,7 @@ def test_two_runs_of_one_name_are_refused(tmp_path):
     [
         ("{method: eb-fff}", "unknown method 'eb-fff'. Did you mean 'eb-ff'?"),
         ("{seed: 1}", "names no method"),
+        ("{method: null}", "names no method"),
         ("{method: dense, seed: 0.5}", "a seed is a whole number"),
         ("{method: small-dense}", "small-dense needs the run whose cost it matches. .*'like: eb-ff'"),
         ("{method: small-dense, like: eb-f}", "unknown run to match at 'matrix.1'"),

@@ -24,7 +24,7 @@ def test_a_file_is_read_with_its_axes_and_options(tmp_path):
         ("matrix: [{}]", "'matrix.0'"),
         ("matrix: [{method: []}]", "'matrix.0.method'"),
         ("matrix: [{method: [dense, dense]}]", "'matrix.0.method'"),
-        ("matrix: [{method: null}]", "'matrix.0.method'"),
+        ("matrix: [{method: [null]}]", "'matrix.0.method.0'"),
         ("matrix: [{method: dense}]\nmatrices: 1", "'matrices' was unexpected"),
         ("matrix: [{method: dense}]\nname: twice", "the key 'name' stands twice"),
         ("matrix: [{method: dense, epoch: 3}]", "unknown option at 'matrix.0' of .*'epoch'. Did you mean 'epochs'?"),
