@@ -22,7 +22,7 @@ demo: $(VENV)/.installed ## install, train and meter an Early-Bird ticket on rea
 install: $(VENV)/.installed-test ## the package, editable, with all that its tests and checks need
 
 test: $(VENV)/.installed-test ## the quick tests: under ten minutes on two cores
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 # Together in one `make test test-all`, the quick tests run once.
 test-all: test ## the quick tests, then the slow ones: kill matrices, built wheels
