@@ -90,7 +90,7 @@ def contributions(reader: Reader, maps: Tensor, draws: Tensor, channels: int) ->
     maps: the layer's input. draws: (images, locations, 2) in [0, 1): which output channel, and which position.
     On the CPU and in double precision, whatever the network's.
     """
-    outputs = (draws[..., 0].flatten() * len(reader.weight)).long()
+    outputs = (draws[..., 0].flatten() * len(reader.weight)).to(torch.int64)
     image = torch.arange(len(draws)).repeat_interleave(draws.shape[1])
     slices = reader.weight.detach().reshape(len(reader.weight), channels, -1).permute(2, 0, 1).contiguous()
     outputs, image = outputs.to(slices.device), image.to(maps.device)
@@ -104,7 +104,7 @@ def _read_values(reader: Reader, maps: Tensor, image: Tensor, drawn: Tensor, cha
     """The values of every channel that each weight of a filter meets at the sampled places: (rows, channels) each."""
     if isinstance(reader, nn.Linear):
         maps = maps.reshape(len(maps), -1, channels, reader.weight.shape[1] // channels)
-        position = (drawn * maps.shape[1]).long().to(maps.device)
+        position = (drawn * maps.shape[1]).to(torch.int64).to(maps.device)
         for part in maps.unbind(3):
             yield part[image, position]
         return
@@ -115,7 +115,7 @@ def _read_values(reader: Reader, maps: Tensor, image: Tensor, drawn: Tensor, cha
     (high, wide), (down, right), (row_gap, column_gap) = reader.kernel_size, reader.stride, reader.dilation
     columns = (maps.shape[2] - column_gap * (wide - 1) - 1) // right + 1
     positions = ((maps.shape[1] - row_gap * (high - 1) - 1) // down + 1) * columns
-    position = (drawn * positions).long().to(maps.device)
+    position = (drawn * positions).to(torch.int64).to(maps.device)
     top, left = torch.div(position, columns, rounding_mode="floor") * down, position % columns * right
     for row, column in itertools.product(range(high), range(wide)):
         yield maps[image, top + row_gap * row, left + column_gap * column]
