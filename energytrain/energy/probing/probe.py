@@ -125,25 +125,27 @@ def observing_cost(spec: MeterSpec, seconds: float = 10.0, hz: float = 100.0) ->
     return Cost(
         cpu_share=sum(part.cpu_seconds for part in busy) / wall,
         read_seconds=float(np.median(np.concatenate([part.took for part in busy]))),
-        added_watts=_added(meter, length, [part.watts for part in parts]),
+        added_watts=_added(meter, length, [part.watts for part in parts], [part.slack for part in parts]),
     )
 
 
 class _Stretch(NamedTuple):
-    """watts: mean total power, nan where it cannot be told; took: seconds of each read; edge: at its end."""
+    """watts: mean total power, nan where it cannot be told, known to within slack; took: seconds of each read."""
 
     seconds: float
     cpu_seconds: float
     took: Array
     watts: float
+    slack: float
     edge: "_Edge"
 
 
 class _Edge(NamedTuple):
-    """What every channel showed, and when, in seconds."""
+    """What every channel showed, and when, in seconds; slack: how far from that a counter's step may have been."""
 
     moments: List[float]
     values: List[float]
+    slack: List[float]
 
 
 def _stretch(meter: Meter, length: float, hz: float, before: _Edge) -> _Stretch:
@@ -168,28 +170,35 @@ def _stretch(meter: Meter, length: float, hz: float, before: _Edge) -> _Stretch:
     cpu = time.thread_time() - cpu
     ended = time.monotonic() - begin
     after = _edge(meter)
-    watts = 0.0
+    watts, slack = 0.0, 0.0
     for i in indices:
         if meter.channels[i].quantity == "joules":
             grown, apart = after.values[i] - before.values[i], after.moments[i] - before.moments[i]
             watts += grown / apart if grown > 0 else math.nan
+            slack += abs(grown) / apart * (before.slack[i] + after.slack[i]) / apart
         else:
             watts += float(np.mean([row[i] for row in values])) if values else math.nan
-    return _Stretch(ended, cpu, np.asarray(took), watts if indices else math.nan, after)
+    return _Stretch(ended, cpu, np.asarray(took), watts if indices else math.nan, slack, after)
 
 
 def _edge(meter: Meter) -> _Edge:
     """The next step of each counter, where one comes soon; the other channels as they are."""
-    first = _numbers(meter.read())
     begin = time.monotonic()
-    edge = _Edge([begin] * len(first), list(first))
+    first = _numbers(meter.read())
+    read_at = time.monotonic()
+    edge = _Edge([read_at] * len(first), list(first), [0.0] * len(first))
     waiting = {i for i, channel in enumerate(meter.channels) if channel.quantity == "joules"}
-    while waiting and time.monotonic() < begin + EDGE_SECONDS:
+    while waiting and time.monotonic() < read_at + EDGE_SECONDS:
         time.sleep(0.001)
+        start = time.monotonic()
         now = _numbers(meter.read())
-        for i in [i for i in waiting if now[i] != first[i]]:
-            edge.moments[i], edge.values[i] = time.monotonic(), now[i]
+        end = time.monotonic()
+        for i in [i for i in waiting if now[i] != first[i]]:  # it stepped after the read before began
+            edge.moments[i], edge.values[i], edge.slack[i] = (begin + end) / 2, now[i], (end - begin) / 2
             waiting.discard(i)
+        begin = start
+    for i in waiting:
+        edge.values[i] = math.nan
     return edge
 
 
@@ -197,13 +206,24 @@ def _numbers(readings: Sequence[Reading]) -> List[float]:
     return [math.nan if reading.value is None else reading.value for reading in readings]
 
 
-def _added(meter: Meter, length: float, watts: Sequence[float]) -> Optional[Tuple[float, float]]:
-    """95 % interval of what the busy stretches, every second one, show more than the quiet ones around them."""
+def _added(
+    meter: Meter, length: float, watts: Sequence[float], slack: Sequence[float]
+) -> Optional[Tuple[float, float]]:
+    """95 % interval of what the busy stretches, every second one, show more than the quiet ones around them.
+
+    It is never narrower than what the counters' steps leave open, each known to within `slack` watts.
+    """
     primary = choose_primary(meter.channels)
-    more = np.asarray(watts[1::2]) - (np.asarray(watts[:-1:2]) + np.asarray(watts[2::2])) / 2
-    more = more[np.isfinite(more)]
+    more, apart = _against_neighbours(watts, -1), _against_neighbours(slack, 1)
+    apart, more = apart[np.isfinite(more)], more[np.isfinite(more)]
     if len(more) < PAIRS_NEEDED:
         return None
     steps = sum(one.resolution / length if one.quantity == "joules" else one.resolution for one in primary)
-    half = STUDENT[len(more) - 1] * float(np.std(more, ddof=1)) / math.sqrt(len(more)) + steps
+    spread = STUDENT[len(more) - 1] * float(np.std(more, ddof=1)) / math.sqrt(len(more))
+    half = max(spread, float(np.mean(apart))) + steps
     return float(np.mean(more)) - half, float(np.mean(more)) + half
+
+
+def _against_neighbours(values: Sequence[float], sign: int) -> Array:
+    """Each second value plus `sign` times the mean of the two around it."""
+    return np.asarray(values[1::2]) + sign * (np.asarray(values[:-1:2]) + np.asarray(values[2::2])) / 2
