@@ -82,15 +82,25 @@ def mask_work(model: nn.Module) -> WorkItem:
     compared. The sort passes over its keys once a level; the two masks are one byte a channel.
     """
     channels = sum(ranked_channels(model))
-    levels = max(channels - 1, 0).bit_length()
+    levels = sort_levels(channels)
+    return mask_item("mask", channels * (levels + 2), channels * (4 + 8 * levels + 3), 4)
+
+
+def sort_levels(count: int) -> int:
+    """How often sorting `count` keys passes over them: log2, rounded up."""
+    return max(count - 1, 0).bit_length()
+
+
+def mask_item(layer: str, flops: int, moved: int, launches: int = 1) -> WorkItem:
+    """Work of choosing or holding a mask, as often as it is spent with a step; `moved` in bytes."""
     return WorkItem(
-        layer="mask",
+        layer=layer,
         kind="mask",
         stage="mask",
         precision="fp32",
-        flops_per_step=channels * (levels + 2),
-        bytes_per_step=channels * (4 + 8 * levels + 3),
-        launches_per_step=4,
+        flops_per_step=flops,
+        bytes_per_step=moved,
+        launches_per_step=launches,
     )
 
 

@@ -3,6 +3,7 @@
 from typing import Mapping, Tuple
 
 from ..quantities.ledger import WorkItem
+from .bill import mask_item, sort_levels
 
 # A weight's share of its filter's norm: magnitude (or square) and addition. An L2 norm's root is left out.
 NORM_FLOPS = 2
@@ -23,18 +24,9 @@ def filter_ranking_work(sizes: FilterSizes) -> Tuple[WorkItem, ...]:
     """
     items = []
     for name, (filters, weights) in sizes.items():
-        levels = max(filters - 1, 0).bit_length()
-        items.append(
-            WorkItem(
-                layer=name,
-                kind="mask",
-                stage="mask",
-                precision="fp32",
-                flops_per_step=filters * (NORM_FLOPS * weights + levels),
-                bytes_per_step=filters * (4 * weights + 4 + 8 * levels + 1),
-                launches_per_step=RANKING_LAUNCHES,
-            )
-        )
+        levels = sort_levels(filters)
+        flops, moved = filters * (NORM_FLOPS * weights + levels), filters * (4 * weights + 4 + 8 * levels + 1)
+        items.append(mask_item(name, flops, moved, RANKING_LAUNCHES))
     return tuple(items)
 
 
@@ -48,14 +40,6 @@ def zeroing_work(sizes: FilterSizes, kept: Mapping[str, int]) -> Tuple[WorkItem,
     for name, (filters, weights) in sizes.items():
         dropped = filters - kept.get(name, filters)
         if dropped:
-            items.append(
-                WorkItem(
-                    layer=name,
-                    kind="mask",
-                    stage="mask",
-                    precision="fp32",
-                    bytes_per_step=filters + 4 * dropped * (weights + NORM_VALUES),
-                    launches_per_step=1 + NORM_VALUES,
-                )
-            )
+            moved = filters + 4 * dropped * (weights + NORM_VALUES)
+            items.append(mask_item(name, 0, moved, 1 + NORM_VALUES))
     return tuple(items)

@@ -3,6 +3,7 @@
 from typing import Tuple
 
 from ..quantities.ledger import MATRIX_KINDS, NetworkBill, WorkItem
+from .bill import mask_item, sort_levels
 
 # |g w| and its normalisation, FLOPs a weight: product, magnitude, sum, division. Bytes: each of the four reads its
 # operands and, but for the sum, writes its result, all fp32.
@@ -15,14 +16,7 @@ def gradient_mask_work(elements: int) -> WorkItem:
 
     One multiplication an element. It reads gradient and mask and writes the gradient, all fp32, in one launch.
     """
-    return WorkItem(
-        layer="gradient mask",
-        kind="mask",
-        stage="mask",
-        precision="fp32",
-        flops_per_step=elements,
-        bytes_per_step=3 * 4 * elements,
-    )
+    return mask_item("gradient mask", elements, 3 * 4 * elements)
 
 
 def ranking_work(elements: int) -> WorkItem:
@@ -31,16 +25,8 @@ def ranking_work(elements: int) -> WorkItem:
     As `bill.mask_work` counts it, without the distance: N magnitudes and N log2 N comparisons to sort them (rounded up
     to whole levels), whatever finds the threshold sooner. The sort passes over its keys once a level; a mark is a byte.
     """
-    levels = max(elements - 1, 0).bit_length()
-    return WorkItem(
-        layer="ranking",
-        kind="mask",
-        stage="mask",
-        precision="fp32",
-        flops_per_step=elements * (levels + 1),
-        bytes_per_step=elements * (4 + 8 * levels + 1),
-        launches_per_step=3,
-    )
+    levels = sort_levels(elements)
+    return mask_item("ranking", elements * (levels + 1), elements * (4 + 8 * levels + 1), 3)
 
 
 def saliency_items(bill: NetworkBill) -> Tuple[WorkItem, ...]:
@@ -52,15 +38,6 @@ def saliency_items(bill: NetworkBill) -> Tuple[WorkItem, ...]:
     """
     passes = tuple(item for item in bill.training if item.kind not in ("optimiser", "l1", "mask"))
     layers = sum(item.kind in MATRIX_KINDS and item.stage == "weight_grad" for item in passes)
-    return (
-        *passes,
-        WorkItem(
-            layer="saliency",
-            kind="mask",
-            stage="mask",
-            precision="fp32",
-            flops_per_step=SALIENCY_FLOPS * bill.parameters,
-            bytes_per_step=SALIENCY_TRAFFIC * 4 * bill.parameters,
-            launches_per_step=SALIENCY_FLOPS * layers,
-        ),
-    )
+    elements = bill.parameters
+    scored = mask_item("saliency", SALIENCY_FLOPS * elements, SALIENCY_TRAFFIC * 4 * elements, SALIENCY_FLOPS * layers)
+    return (*passes, scored)

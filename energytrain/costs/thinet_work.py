@@ -24,7 +24,7 @@ from torch import nn
 
 from ..models.units import PrunableUnit, units_of, unwrapped
 from ..quantities.ledger import MATRIX_KINDS, NetworkBill, WorkItem
-from .bill import network_bill
+from .bill import mask_item, network_bill
 
 _EIGENVECTORS = 9
 _DOUBLE = 8
@@ -84,24 +84,12 @@ def _choice(unit: str, channels: int, kept: int, outputs: int, area: int, sample
     matrix = channels**2 * _DOUBLE
     return [
         # For each weight of a filter: values and weights gathered and widened, multiplied, added to the rows.
-        _item(f"{unit}.products", 2 * sampled, 2 * sampled * (_SINGLE + _DOUBLE), 6 * area * steps),
-        _item(f"{unit}.gram", 2 * samples * channels**2, samples * channels * _DOUBLE + 2 * matrix * steps, steps),
-        _item(f"{unit}.greedy", 3 * channels * removed, 3 * channels * _DOUBLE * removed, 3 * removed),
-        _item(f"{unit}.scales", solved, (removed * kept + 4 * kept**2) * _DOUBLE, 6),
-        _item(f"{unit}.rescale", outputs * channels * area, 2 * outputs * channels * area * _SINGLE, 1),
+        mask_item(f"{unit}.products", 2 * sampled, 2 * sampled * (_SINGLE + _DOUBLE), 6 * area * steps),
+        mask_item(f"{unit}.gram", 2 * samples * channels**2, samples * channels * _DOUBLE + 2 * matrix * steps, steps),
+        mask_item(f"{unit}.greedy", 3 * channels * removed, 3 * channels * _DOUBLE * removed, 3 * removed),
+        mask_item(f"{unit}.scales", solved, (removed * kept + 4 * kept**2) * _DOUBLE, 6),
+        mask_item(f"{unit}.rescale", outputs * channels * area, 2 * outputs * channels * area * _SINGLE, 1),
     ]
-
-
-def _item(layer: str, flops: int, moved: int, launches: int) -> WorkItem:
-    return WorkItem(
-        layer=layer,
-        kind="mask",
-        stage="mask",
-        precision="fp32",
-        flops_per_step=flops,
-        bytes_per_step=moved,
-        launches_per_step=launches,
-    )
 
 
 def _weight_shape(network: nn.Module, unit: PrunableUnit) -> Tuple[int, int]:

@@ -12,7 +12,7 @@ from ..errors import RunFailed, UsageError
 from ..methods.catalog import method_info
 from ..methods.phases import Prune
 from ..models.units import units_of
-from ..pruning.align import align_mask
+from ..pruning.align import Cost, align_mask
 from ..pruning.controls import random_mask_like
 from ..pruning.early_bird import EarlyBird
 from ..pruning.masks import Mask, bn_scale_mask, bn_scores, check_fits, global_mask
@@ -58,19 +58,11 @@ def draw_ticket(
     ticket = Ticket.from_mask(
         mask,
         ratio,
-        draw_epoch=_trained(session, phase),
+        draw_epoch=0 if phase.choose == "snip" else trained_epochs(spec),
         criterion=phase.choose,
         align=1 if scores is None else spec.align,
     )
     return ticket, None, []
-
-
-def _trained(session: Session, phase: Prune) -> int:
-    """How many epochs of the dense network came before the pruning."""
-    spec = session.spec
-    if phase.choose == "snip":
-        return 0
-    return trained_epochs(spec)
 
 
 def trained_epochs(spec: RunSpec) -> int:
@@ -106,10 +98,10 @@ def _drawn(session: Session, phase: Prune) -> Ticket:
 
 def _chosen(session: Session, on_step: Callable[[int], None]) -> Tuple[Ticket, Weights, List[Dict[str, Any]]]:
     """The ticket of the search at the ratio that keeps the accuracy budget."""
-    spec, scores = session.spec, bn_scores(session.model)
+    spec, scores, cost = session.spec, bn_scores(session.model), _cost(session)
 
     def mask_at(ratio: float) -> Mask:
-        return _aligned(session, global_mask(scores, ratio), scores)
+        return _aligned(session, global_mask(scores, ratio), scores, cost)
 
     drawn = _drawn(session, Prune())
     chosen = choose_ratio(session, mask_at, on_step)
@@ -170,7 +162,7 @@ def ticket_facts(
         "kept": sum(kept for kept, _ in widths.values()),
         "total": sum(total for _, total in widths.values()),
         "widths": widths,
-        "dense": {"parameters": dense.parameters, "macs": dense.macs, "flops": 2 * dense.macs},
+        "dense": dense.size(),
         "dense_bill": None if trained else dense.to_json(),
         "elsewhere": None if ticket_file is None else search_elsewhere(ticket_file),
     }
@@ -189,15 +181,19 @@ def search_elsewhere(file: Path) -> Optional[Dict[str, Any]]:
     return {"run": result["name"], "device": device["name"], "host": device["host"], **row}
 
 
-def _aligned(session: Session, mask: Mask, scores: Mapping[str, torch.Tensor]) -> Mask:
-    """The mask with aligned counts, of the channels that the present network has."""
+def _aligned(session: Session, mask: Mask, scores: Mapping[str, torch.Tensor], cost: Optional[Cost] = None) -> Mask:
+    """The mask with aligned counts, of the channels that the present network has; `cost`: `_cost` where it is known."""
     if session.spec.align == 1:
         return mask
-    left = session.present
-    cost = macs_by_kept(network_bill(session.model, session.image_shape), units_of(session.model))
+    left, cost = session.present, cost or _cost(session)
     inner = {name: mask[name][kept] for name, kept in left.items()}
     aligned = align_mask(inner, {name: scores[name][kept] for name, kept in left.items()}, session.spec.align, cost)
     return session.over_dense(aligned)
+
+
+def _cost(session: Session) -> Cost:
+    """The present network's multiply-adds by its kept channels."""
+    return macs_by_kept(network_bill(session.model, session.image_shape), units_of(session.model))
 
 
 def weights_file(ticket_file: Path) -> Path:

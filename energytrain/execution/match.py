@@ -4,9 +4,8 @@ import dataclasses
 from typing import Any, Mapping, Optional
 
 from ..costs.bill import network_bill
-from ..data.catalog import info
 from ..errors import UsageError
-from ..methods.network import dense_network
+from ..methods.network import data_info, dense_network
 from ..methods.phases import schedule
 from ..pruning.controls import uniform_width
 from ..runs.spec import RunSpec
@@ -37,7 +36,7 @@ def match_run(spec: RunSpec, other: Mapping[str, Any], what: str, data_dir: Opti
 
 
 def _width(spec: RunSpec, target: int, data_dir: Optional[str]) -> float:
-    data = info(spec.dataset, data_dir=data_dir, image_size=spec.image_size)
+    data = data_info(spec, data_dir)
 
     def macs(width: float) -> int:
         model = dense_network(dataclasses.replace(spec, width=width), data)

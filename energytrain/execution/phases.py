@@ -11,11 +11,10 @@ from ..methods.phases import DRAW_EPOCH, Epoch, MaskWeights, Phase, Prune, Pseud
 from ..pruning.early_bird import EarlyBird
 from ..pruning.pseudo_prune import PseudoPruneSearch
 from ..pruning.weight_masks import GradientMask
-from ..quantities.ledger import NetworkBill, work_to_json
+from ..quantities.ledger import NetworkBill, Work, work_to_json
 from ..runs.masks import encode
 from ..training.checkpoint import CheckpointStore
-from ..training.evaluate import evaluate
-from ..training.loop import EpochStats, train_epoch
+from ..training.loop import EpochStats
 from . import pruning
 from .after_epoch import prune_gradually, start_gradual, zero_softly
 from .listener import EpochReport, Listener
@@ -78,12 +77,12 @@ class Runner:
             self._start_search(phase)
         if phase.gradual is not None and session.epoch is None:
             start_gradual(session, phase.gradual)
-        bill = session.bill(phase)
-        self._mark_training(phase, planned - first, bill)
+        bill, checked = session.bill(phase), check_work(session.model, session.data.info, spec, phase)
+        self._mark_training(phase, planned - first, bill, checked)
         self.listener.phase(phase.name, start, planned)
         for epoch in range(start, last):
             self._keep(phase, epoch)
-            drawn = self._train_epoch(phase, first, epoch, planned, bill)
+            drawn = self._train_epoch(phase, first, epoch, planned, bill, checked)
             session.epoch = epoch + 1
             if drawn or epoch + 1 == last:
                 # Where only some epochs are measured, the last one stands for those that were not trained.
@@ -125,7 +124,7 @@ class Runner:
             with self.marks.span(phase.name, epoch, "checkpoint"):
                 self.session.keep(self.rewind_store, epoch)
 
-    def _mark_training(self, phase: Train, epochs: int, bill: NetworkBill) -> None:
+    def _mark_training(self, phase: Train, epochs: int, bill: NetworkBill, checked: List[Work]) -> None:
         session, spec = self.session, self.session.spec
         if spec.measure_epochs is not None and phase.until is not None and spec.draw_epoch is not None:
             epochs = spec.draw_epoch
@@ -134,7 +133,7 @@ class Runner:
             epochs,
             bill,
             per_epoch=[item.__dict__ for item in epoch_items(session.model, phase)],
-            check=work_to_json(check_work(session.model, session.data.info, spec, phase)),
+            check=work_to_json(checked),
         )
 
     def mark_phase(self, name: str, epochs: int, bill: NetworkBill, **facts: Any) -> None:
@@ -143,10 +142,13 @@ class Runner:
         facts = {"per_epoch": [], "images": images, "steps": steps, "bill": bill.to_json(), **facts}
         self.marks.mark("phase", phase=name, epochs=epochs, role=self.session.role, **facts)
 
-    def _train_epoch(self, phase: Train, first: int, epoch: int, last: int, bill: NetworkBill) -> bool:
+    def _train_epoch(
+        self, phase: Train, first: int, epoch: int, last: int, bill: NetworkBill, checked: List[Work]
+    ) -> bool:
+        """One epoch of a phase that goes from `first` to `last`; `checked`: what its check costs. True: it is drawn."""
         session, spec = self.session, self.session.spec
         train = session.data.train
-        _, steps, drop_last = epoch_size(len(train), spec.batch_size)
+        _, steps, _ = epoch_size(len(train), spec.batch_size)
         drawn = False
 
         def on_step(index: int) -> None:
@@ -155,22 +157,12 @@ class Runner:
             self.listener.step(index + 1, steps)
 
         with self.marks.span(phase.name, epoch, "training") as facts:
-            stats = train_epoch(
+            stats = session.train_epoch(
                 session.model,
-                train.batches(
-                    epoch,
-                    spec.batch_size,
-                    seed=session.order_seed(phase.name),
-                    train=True,
-                    drop_last=drop_last,
-                    channels_last=spec.channels_last,
-                ),
                 session.optimiser,
                 phase.schedule,
                 epoch,
-                steps=steps,
-                precision=spec.precision,
-                channels_last=spec.channels_last,
+                order=phase.name,
                 after_backward=self._after_backward(phase),
                 on_step=on_step,
             )
@@ -189,7 +181,7 @@ class Runner:
                 accuracy = check(session, phase.until, on_step)
                 seen["check_accuracy"] = accuracy
             drawn = session.search.add(accuracy / 100)
-            self.live.add_work(check_work(session.model, session.data.info, spec, phase))
+            self.live.add_work(checked)
         self.live.add(bill.training, stats.images, stats.steps)
         test = self.evaluate(phase.name, epoch, bill)
         self._report(phase, epoch, last, stats, test, facts)
@@ -216,18 +208,13 @@ class Runner:
         return both
 
     def evaluate(self, phase: str, epoch: int, bill: NetworkBill) -> Optional[float]:
-        session, spec = self.session, self.session.spec
+        session = self.session
         with self.marks.span(phase, epoch, "evaluation") as facts:
             images = steps = 0
             for part, source in (("validation", session.data.validation), ("test", session.data.test)):
                 if source is None:
                     continue
-                stats = evaluate(
-                    session.model,
-                    source.batches(epoch, spec.batch_size, channels_last=spec.channels_last),
-                    precision=spec.precision,
-                    channels_last=spec.channels_last,
-                )
+                stats = session.evaluate(session.model, source)
                 facts[f"{part}_accuracy"], facts[f"{part}_loss"] = 100 * stats.accuracy, stats.loss
                 images, steps = images + stats.images, steps + stats.steps
             facts.update(images=images, steps=steps)

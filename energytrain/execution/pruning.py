@@ -1,8 +1,7 @@
 """Carries out the phases that choose: a network's replacement by its ticket, masked weights, a rewinding."""
 
-from typing import TYPE_CHECKING, Dict
+from typing import TYPE_CHECKING, Union
 
-import torch
 from safetensors.torch import save_file
 
 from ..costs.bill import network_bill
@@ -12,6 +11,7 @@ from ..methods.phase_work import masked_names, masking_work, pruning_work, ratio
 from ..methods.phases import FRESH, MaskWeights, Prune, Rewind, Train
 from ..pruning.pseudo_prune import PseudoPruneSearch
 from ..pruning.saliency import snip_scores
+from ..pruning.ticket import Ticket
 from ..pruning.weight_masks import check_weights_fit, global_weight_mask, magnitude_mask
 from ..pruning.weight_ticket import WeightTicket
 from ..quantities.ledger import work_to_json
@@ -40,8 +40,7 @@ def prune(runner: "Runner", phase: Prune) -> None:
     runner.marks.mark("ticket", **facts, checks=checks)
     _evaluate_last(runner, phase.name)
     with runner.marks.span(phase.name, None, "checkpoint"):
-        ticket.save(runner.folder / "ticket.json")
-        save_file(_contiguous(session.model), str(runner.folder / "ticket.safetensors"))
+        _store(runner, ticket)
         session.save(runner.store)
 
 
@@ -72,22 +71,20 @@ def note_gradual(runner: "Runner", phase: Train) -> None:
 def _note(runner: "Runner", ticket: WeightTicket, phase: str, given: bool = False, forced: bool = False) -> None:
     """The mark of a ticket of weights, and its files."""
     bill = runner.session.bill()
-    dense = {"parameters": bill.parameters, "macs": bill.macs, "flops": 2 * bill.macs}
     runner.marks.mark(
         "ticket",
         **ticket.facts(),
         phase=phase,
         search_epoch=runner.session.draw_epoch,
         given=given,
-        dense=dense,
+        dense=bill.size(),
         dense_bill=None if runner.has_trained else bill.to_json(),
         elsewhere=search_elsewhere(runner.ticket_file) if given and runner.ticket_file is not None else None,
         forced=forced,
         align=1,
     )
     with runner.marks.span(phase, None, "checkpoint"):
-        ticket.save(runner.folder / "ticket.json")
-        save_file(_contiguous(runner.session.model), str(runner.folder / "ticket.safetensors"))
+        _store(runner, ticket)
 
 
 def rewind(runner: "Runner", phase: Rewind) -> None:
@@ -142,5 +139,9 @@ def _evaluate_last(runner: "Runner", name: str) -> None:
     runner.evaluate(name, 0, bill)
 
 
-def _contiguous(model: torch.nn.Module) -> Dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+def _store(runner: "Runner", ticket: Union[Ticket, WeightTicket]) -> None:
+    """The ticket's files, and beside them the weights of its network."""
+    ticket.save(runner.folder / "ticket.json")
+    state = runner.session.model.state_dict()
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    save_file(weights, str(runner.folder / "ticket.safetensors"))

@@ -5,13 +5,10 @@ from typing import Callable, Iterator, Optional
 
 from torch import nn
 
-from ..data.batching import epoch_size
 from ..methods.phase_work import masked_names
 from ..methods.phases import PseudoPrune
 from ..pruning.masks import bn_scale_mask
 from ..pruning.weight_masks import GradientMask, WeightMask, apply_weight_mask, channel_weight_mask, magnitude_mask
-from ..training.evaluate import evaluate
-from ..training.loop import train_epoch
 from ..training.optimiser import make_sgd
 from ..training.schedule import Schedule
 from .session import Session
@@ -41,35 +38,22 @@ def short_training(
 
     Momentum begins at 0. Order and augmentation are those of the session's next epochs.
     """
-    spec, data = session.spec, session.data
-    assert data.validation is not None and spec.ppr_lr is not None
-    _, steps, drop_last = epoch_size(len(data.train), spec.batch_size)
+    spec, validation = session.spec, session.data.validation
+    assert validation is not None and spec.ppr_lr is not None
     optimiser = make_sgd(model, spec.ppr_lr, spec.momentum, spec.weight_decay, spec.nesterov)
-    schedule = Schedule(spec.ppr_lr, epochs)
+    next_epoch = session.draw_epoch or session.epoch or 0
     for epoch in range(epochs):
-        batches = data.train.batches(
-            epoch + (session.draw_epoch or session.epoch or 0),
-            spec.batch_size,
-            seed=session.order_seed("check"),
-            train=True,
-            drop_last=drop_last,
-            channels_last=spec.channels_last,
-        )
-        train_epoch(
+        session.train_epoch(
             model,
-            batches,
             optimiser,
-            schedule,
+            Schedule(spec.ppr_lr, epochs),
             epoch,
-            steps=steps,
-            precision=spec.precision,
-            channels_last=spec.channels_last,
+            order="check",
+            data_epoch=next_epoch + epoch,
             after_backward=after_backward,
             on_step=on_step,
         )
-        seen = data.validation.batches(0, spec.batch_size, channels_last=spec.channels_last)
-        stats = evaluate(model, seen, precision=spec.precision, channels_last=spec.channels_last)
-        yield 100 * stats.accuracy
+        yield 100 * session.evaluate(model, validation).accuracy
 
 
 def _mask(session: Session, rule: PseudoPrune) -> WeightMask:

@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from ..data.catalog import DATASETS, info
+from ..data.catalog import DATASETS
 from ..devices.detect import detect, is_here
 from ..devices.setup import Setup, load_setup, setup_names
 from ..errors import UsageError, unknown
 from ..meters.catalog import check_meter, parse_meter
 from ..methods.catalog import METHODS, MethodInfo, method_info
+from ..methods.network import data_info
 from ..models.catalog import MODELS
 from ..precision.defaults import check_precision, default_channels_last, default_precision
 from ..runs.find import find_runs
@@ -186,9 +187,7 @@ def _check_ranges(values: Mapping[str, Any]) -> None:
 
 
 def _check_batch(spec: RunSpec, data_dir: Optional[str]) -> None:
-    data = info(
-        spec.dataset, data_dir=data_dir, limit=spec.limit, validation=spec.validation, image_size=spec.image_size
-    )
+    data = data_info(spec, data_dir)
     if spec.batch_size > data.train_images:
         raise UsageError(
             f"the batch size {spec.batch_size} is larger than the {data.train_images} training images.",

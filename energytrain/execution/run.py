@@ -7,12 +7,12 @@ from typing import Any, Dict, NamedTuple, Optional
 
 import torch
 
-from ..data.catalog import load
 from ..devices.setup import load_setup
 from ..energy.traces import clocks
 from ..energy.traces.trace import close_torn
 from ..errors import EnergytrainError, UsageError
 from ..methods.catalog import recipe_of
+from ..methods.network import load_data
 from ..methods.phases import Recipe, Train
 from ..runs.events import EventWriter
 from ..runs.folder import RunFolder
@@ -61,18 +61,7 @@ def execute(spec: RunSpec, settings: Settings, listener: Listener) -> Outcome:
         result = run_result(folder.path)
         if result["status"] == "done":
             return Outcome(result, folder.path, 0 if result["complete"] else 3, found_done=True)
-    data = load(
-        spec.dataset,
-        data_dir=settings.data_dir,
-        download=settings.download,
-        limit=spec.limit,
-        validation=spec.validation,
-        seed=spec.seed,
-        device=spec.compute,
-        image_size=spec.image_size,
-        augment=spec.augment,
-        label_seed=spec.seed if spec.random_labels else None,
-    )
+    data = load_data(spec, settings.data_dir, settings.download)
     session = Session(spec, data, torch.device(spec.compute), settings.init_file)
     if settings.ticket_file is not None:
         check_ticket(settings.ticket_file, spec, session.model)

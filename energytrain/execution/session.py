@@ -6,11 +6,12 @@ by seed, epoch and sample, so no position inside an epoch has to be kept.
 
 import zlib
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, List, Optional, Union
 
 import torch
 
-from ..data.catalog import DataBundle
+from ..data.batching import epoch_size
+from ..data.catalog import DataBundle, Part
 from ..methods.network import dense_network
 from ..methods.phase_work import training_bill
 from ..methods.phases import MaskDistance, Search, Train
@@ -26,8 +27,11 @@ from ..pruning.weight_masks import WeightMask, apply_weight_mask, clear_momentum
 from ..quantities.ledger import NetworkBill
 from ..runs.spec import RunSpec
 from ..training.checkpoint import Checkpoint, CheckpointStore
+from ..training.evaluate import EvalStats, evaluate
+from ..training.loop import EpochStats, train_epoch
 from ..training.optimiser import make_sgd
 from ..training.reproducible import seed_everything
+from ..training.schedule import Schedule
 from ..training.state import pack, unpack
 from .weights import initial_weights
 
@@ -157,6 +161,52 @@ class Session:
             self.become_ticket(ticket)
         if self.weight_mask is not None:
             self.hold_weights(self.weight_mask)
+
+    def train_epoch(
+        self,
+        model: torch.nn.Module,
+        optimiser: torch.optim.Optimizer,
+        schedule: Schedule,
+        epoch: int,
+        *,
+        order: str,
+        data_epoch: Optional[int] = None,
+        after_backward: Optional[Callable[[], object]] = None,
+        on_step: Optional[Callable[[int], object]] = None,
+    ) -> EpochStats:
+        """Train `model` in place for `epoch` of `schedule`, on this run's training images and in its precision.
+
+        order: the phase whose order and augmentation the images have; data_epoch: which epoch of them, by default
+        `epoch`.
+        """
+        spec, train = self.spec, self.data.train
+        _, steps, drop_last = epoch_size(len(train), spec.batch_size)
+        batches = train.batches(
+            epoch if data_epoch is None else data_epoch,
+            spec.batch_size,
+            seed=self.order_seed(order),
+            train=True,
+            drop_last=drop_last,
+            channels_last=spec.channels_last,
+        )
+        return train_epoch(
+            model,
+            batches,
+            optimiser,
+            schedule,
+            epoch,
+            steps=steps,
+            precision=spec.precision,
+            channels_last=spec.channels_last,
+            after_backward=after_backward,
+            on_step=on_step,
+        )
+
+    def evaluate(self, model: torch.nn.Module, part: Part) -> EvalStats:
+        """Loss and accuracy of `model` on a part of this run's data."""
+        spec = self.spec
+        batches = part.batches(0, spec.batch_size, channels_last=spec.channels_last)
+        return evaluate(model, batches, precision=spec.precision, channels_last=spec.channels_last)
 
     def order_seed(self, phase: str) -> int:
         """The seed of the data's order and augmentation in a phase; phases differ, so that none repeats another."""

@@ -84,10 +84,6 @@ def pruning_work(model: nn.Module, data: DataInfo, spec: RunSpec, phase: Prune, 
     return []
 
 
-# The ratios that `--prune-ratio auto` tries, in this order.
-AUTO_RATIOS = (0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
-
-
 def ratio_check_work(
     dense: nn.Module, data: DataInfo, spec: RunSpec, checks: Sequence[Mapping[str, Any]]
 ) -> List[Work]:

@@ -17,11 +17,7 @@ together: it is no setting here.
 
 from typing import Dict, NamedTuple, Tuple
 
-from torch import nn
-
 from ..errors import UsageError, unknown
-from ..models.units import units_of, unwrapped
-from .masks import check_prune_ratio
 
 
 class _Setting(NamedTuple):
@@ -100,9 +96,3 @@ def raised(rates: Dict[str, float], k: int) -> Dict[str, float]:
         raise UsageError(f"the exponent of the filter rates is {k}.", "Give 1 or more.")
     # Twelve digits: 1 - (1 - 0.1) is 0.1 again.
     return {name: round(1.0 - (1.0 - rate) ** k, 12) for name, rate in rates.items()}
-
-
-def uniform_rates(model: nn.Module, p: float) -> Dict[str, float]:
-    """The rate `p` for every unit that has a producer. Raises UsageError for a `p` outside (0, 1)."""
-    check_prune_ratio(p)
-    return {unit.name: p for unit in units_of(unwrapped(model)) if unit.producer is not None}

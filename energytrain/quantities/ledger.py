@@ -47,6 +47,10 @@ class NetworkBill:
 
         return NetworkBill(items(data["training"]), items(data["evaluation"]), data["parameters"], data["macs"])
 
+    def size(self) -> Dict[str, int]:
+        """Parameters, and multiply-adds and FLOPs of one forward pass."""
+        return {"parameters": self.parameters, "macs": self.macs, "flops": 2 * self.macs}
+
     @property
     def training_flops_per_image(self) -> int:
         """FLOPs of convolutions and fully connected layers for one image, forward and backward."""

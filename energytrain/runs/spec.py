@@ -6,40 +6,20 @@ default never makes two runs look alike; where a run is stored and how it is sho
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from ..errors import UsageError
 
 SPEC_VERSION = 1
 
-# A field that was added after version 1 is left out of the identity while it has the value that runs before it
-# silently had. Frozen: an entry is never changed or removed.
-LEGACY_VALUES: Dict[str, Any] = {
-    "search": "mask-distance",
-    "ppr_lr": None,
-    "ppr_eps": None,
-    "retrain": "own",
-    "retrain_epochs": None,
-    "rewind_epoch": None,
-    "rounds": 1,
-    "gradual_epochs": None,
-    "gradual_steps": None,
-    "skip_ends": False,
-    "structured": False,
-    "filter_rates": None,
-    "accuracy_budget": None,
-    "random_labels": False,
-    "augment": True,
-}
-
 
 @dataclass(frozen=True)
 class RunSpec:
     """One training by one method on one device. Epochs are whole; ratios and rates are plain fractions.
 
-    Fields with a default came after version 1; the default is what runs before them had (`LEGACY_VALUES`). `retrain`
-    "own" is what the method's recipe says.
+    Fields with a default came after version 1; the default is what runs before them silently had. It is frozen: never
+    changed or removed. `retrain` "own" is what the method's recipe says.
     """
 
     method: str
@@ -115,6 +95,10 @@ class RunSpec:
         for name in ("milestones", "search_milestones", "meters"):
             values[name] = tuple(values[name])
         return RunSpec(**values)
+
+
+# A field that was added after version 1 is left out of the identity while it has the value that older runs had.
+LEGACY_VALUES: Dict[str, Any] = {f.name: f.default for f in fields(RunSpec) if f.default is not MISSING}
 
 
 def identity(spec: RunSpec) -> str:

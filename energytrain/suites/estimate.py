@@ -8,13 +8,13 @@ import dataclasses
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from ..costs.bill import network_bill
-from ..data.catalog import DataInfo, info
+from ..data.catalog import DataInfo
 from ..execution.match import match_run
 from ..execution.method_settings import ASSUMED_DRAW
 from ..execution.resolve import resolve
 from ..execution.settings import Settings
 from ..methods.catalog import method_info, recipe_of
-from ..methods.network import dense_network
+from ..methods.network import data_info, dense_network
 from ..methods.phases import Prune, Train
 from ..methods.planned_ledger import Draws, planned_ledger
 from ..models.units import units_of
@@ -53,21 +53,11 @@ def plan(options: Mapping[str, Any], matched: Optional[Plan] = None) -> Plan:
         assert matches is not None
         alike = dataclasses.replace(whole, method=options["method"])
         spec = match_run(alike, _as_result(matched), matches, options.get("data_dir"))
-    data = data_of(spec, settings)
+    data = data_info(spec, settings.data_dir)
     draws, assumed = assumed_draws(spec, settings, data)
     if matched is not None:
         assumed = matched.assumed
     return Plan(spec, settings, planned_ledger(spec, data, draws), _networks(spec, draws), draws, assumed)
-
-
-def data_of(spec: RunSpec, settings: Settings) -> DataInfo:
-    return info(
-        spec.dataset,
-        data_dir=settings.data_dir,
-        limit=spec.limit,
-        validation=spec.validation,
-        image_size=spec.image_size,
-    )
 
 
 def assumed_draws(spec: RunSpec, settings: Settings, data: DataInfo) -> Tuple[Draws, str]:
@@ -110,7 +100,7 @@ def _networks(spec: RunSpec, draws: Draws) -> Mapping[str, Kept]:
 
 def _as_result(planned: Plan) -> Mapping[str, Any]:
     """The plan in the form of a finished run's result, as far as matching reads it."""
-    spec, data = planned.spec, data_of(planned.spec, planned.settings)
+    spec, data = planned.spec, data_info(planned.spec, planned.settings.data_dir)
     kept = dict(list(planned.networks.values())[-1])
     whole = dense_network(spec, data)
     after = network_bill(shrink(whole, kept) if kept else whole, (data.channels, data.size, data.size))

@@ -9,9 +9,9 @@ import torch
 
 from ..costs.bill import network_bill
 from ..data.batching import epoch_size
-from ..data.catalog import DataBundle, load
+from ..data.catalog import DataBundle
 from ..execution.settings import Settings
-from ..methods.network import dense_network
+from ..methods.network import dense_network, load_data
 from ..methods.phases import schedule
 from ..precision.memory_format import lay_out
 from ..pruning.rebuild import shrink
@@ -66,20 +66,12 @@ class Stopwatch:
     def _load(self, spec: RunSpec, settings: Settings) -> DataBundle:
         key = _data_of(spec)
         if key not in self._data:
-            self._data[key] = load(
-                spec.dataset,
-                data_dir=settings.data_dir,
-                download=settings.download,
-                limit=spec.limit,
-                validation=spec.validation,
-                device=spec.compute,
-                image_size=spec.image_size,
-            )
+            self._data[key] = load_data(spec, settings.data_dir, settings.download)
         return self._data[key]
 
 
 def _data_of(spec: RunSpec) -> Tuple[object, ...]:
-    return spec.dataset, spec.limit, spec.validation, spec.image_size, spec.compute
+    return spec.dataset, spec.limit, spec.validation, spec.image_size, spec.augment, spec.compute
 
 
 def _timed(spec: RunSpec, data: DataBundle, kept: Kept) -> Pace:

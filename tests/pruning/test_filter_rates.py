@@ -7,7 +7,7 @@ from torch import nn
 from energytrain.errors import UsageError
 from energytrain.models.catalog import MODELS, build
 from energytrain.models.units import units_of
-from energytrain.pruning.filter_rates import published_rates, raised, settings_of, uniform_rates
+from energytrain.pruning.filter_rates import published_rates, raised, settings_of
 from energytrain.pruning.filters import per_layer_counts
 from energytrain.pruning.rebuild import shrink
 
@@ -125,13 +125,3 @@ def test_raised_rates_keep_the_power_of_the_kept_share(k):
 def test_an_exponent_below_one_is_refused():
     with pytest.raises(UsageError, match="exponent"):
         raised({"a": 0.5}, 0)
-
-
-def test_uniform_rates_leave_out_what_reads_the_stream():
-    model = build("preresnet20", classes=10)
-    rates = uniform_rates(model, 0.4)
-    assert set(rates.values()) == {0.4}
-    assert not any(name.endswith("bn1") or name == "bn" for name in rates)
-    assert len(rates) == 2 * 6
-    with pytest.raises(UsageError, match="prune ratio"):
-        uniform_rates(model, 1.0)
