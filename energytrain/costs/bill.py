@@ -17,6 +17,7 @@ from ..errors import unknown
 from ..models.units import declares_units, units_of, unwrapped
 from ..quantities.ledger import MATRIX_KINDS, PRECISIONS, NetworkBill, WorkItem
 from .layers import LayerShape, layer_shapes, matrix_macs
+from .quantise_work import boundary_items, step_item
 
 # Ioffe & Szegedy 2015, algorithm 1, FLOPs an element. Forward: mean 1; variance 3 (subtract, square, add);
 # normalise 2; scale and shift 2. With fixed statistics all of it folds into one multiplication and one addition.
@@ -43,17 +44,24 @@ INDEX_BYTES = 8  # a maximum pooling keeps where each maximum stood, as int64
 # (bfp8 keeps no fp32 master copy).
 _MATRIX_BYTES: Dict[str, int] = {"fp32": 4, "bf16": 2, "bfp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1}
 _OTHER_BYTES: Dict[str, int] = {"fp32": 4, "bf16": 2, "bfp8": 4, "fp8_e4m3": 2, "fp8_e5m2": 2}
+_FP32_BYTES = 4
 _MASTER_BYTES: Dict[str, int] = {"fp32": 4, "bf16": 4, "bfp8": 1, "fp8_e4m3": 4, "fp8_e5m2": 4}
 _OTHER_PRECISION = {"fp32": "fp32", "bf16": "bf16", "bfp8": "fp32", "fp8_e4m3": "bf16", "fp8_e5m2": "bf16"}
 
 
 def network_bill(
-    model: nn.Module, input_shape: Sequence[int], *, precision: str = "fp32", l1: bool = False
+    model: nn.Module,
+    input_shape: Sequence[int],
+    *,
+    precision: str = "fp32",
+    master_weights: bool = False,
+    l1: bool = False,
 ) -> NetworkBill:
     """What one image and one step of training `model` cost, and one image of evaluating it.
 
     input_shape: (channels, height, width) of one image. precision: of convolutions and linear layers; statistics of
-    normalisations are fp32 in every case. l1: adds the subgradient of an L1 penalty on the ranked scales.
+    normalisations are fp32 in every case. master_weights: with bfp8, the update works on an fp32 copy. l1: adds the
+    subgradient of an L1 penalty on the ranked scales.
     Raises UsageError for an unknown precision and for operators whose work is not known. Changes nothing of the model.
     """
     if precision not in PRECISIONS:
@@ -63,10 +71,16 @@ def network_bill(
     for shape in shapes:
         training.append(_forward(shape, precision, training=True))
         training.extend(_backward(shape, precision))
-    training.append(_update(model, precision))
+    elements = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    training.append(_update(elements, _FP32_BYTES if master_weights else _MASTER_BYTES[precision]))
+    if precision == "bfp8":
+        training.extend(boundary_items(shapes, ("forward", "input_grad")))
+        training.append(step_item(elements, master_weights))
     if l1:
         training.append(_l1_penalty(model))
     evaluation = [_forward(shape, precision, training=False) for shape in shapes if not shape.rule.training_only]
+    if precision == "bfp8":
+        evaluation.extend(boundary_items(shapes, ("forward",)))
     return NetworkBill(
         training=tuple(training),
         evaluation=tuple(evaluation),
@@ -209,16 +223,14 @@ def _plain_backward(shape: LayerShape) -> Tuple[int, int, int]:
     return reads, out + wanted, 0
 
 
-def _update(model: nn.Module, precision: str) -> WorkItem:
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    elements = sum(parameter.numel() for parameter in trained)
+def _update(elements: int, master_bytes: int) -> WorkItem:
     return WorkItem(
         layer="optimiser",
         kind="optimiser",
         stage="update",
         precision="fp32",
         flops_per_step=SGD_FLOPS * elements,
-        bytes_per_step=SGD_TRAFFIC * _MASTER_BYTES[precision] * elements,
+        bytes_per_step=SGD_TRAFFIC * master_bytes * elements,
     )
 
 

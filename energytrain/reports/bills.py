@@ -3,6 +3,7 @@
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ..costs.paper_bill_rules import Billed, billed_flops
+from .flops import in_words
 from .format import si
 
 HEADINGS = {"eb-paper": "the Early-Bird paper's bill", "own-paper": "its own paper's bill"}
@@ -37,13 +38,13 @@ def billed(result: Mapping[str, Any], bill: str) -> Billed:
 def bill_lines(results: Sequence[Mapping[str, Any]], bill: str) -> List[str]:
     """Below a table: that the figures are no account of work, and for each run what was billed or why nothing was."""
     lines = [
-        f"FLOPs on {HEADINGS[bill]}: images x 3 x FLOPs of the network x epochs, as papers count; not what was run, "
-        "and no energy goes with it."
+        f"FLOPs on {HEADINGS[bill]}: images x 3 x FLOPs of the network x epochs, as papers count, a multiply-add in "
+        "8 bits as one in fp32; not what was run, and no energy goes with it."
     ]
     for result in results:
         seen = billed(result, bill)
         figure = "none" if seen.flops is None else si(seen.flops, "FLOPs", 4)
-        lines.append(f"  {result['name']}: {figure}, {seen.rule} (as run: {si(result['useful']['flops'], 'FLOPs', 4)})")
+        lines.append(f"  {result['name']}: {figure}, {seen.rule} (as run: {in_words(result['useful'], 4)})")
     return lines
 
 
@@ -70,7 +71,7 @@ def _not_in_papers(result: Mapping[str, Any]) -> Optional[str]:
 
 
 def _draws(spec: Mapping[str, Any]) -> bool:
-    return spec["method"] in ("eb-ff", "eb-reinit", "random-ticket", "gradual", "early-gradual")
+    return spec["method"] in ("eb-ff", "eb-lf", "eb-ll", "eb-reinit", "random-ticket", "gradual", "early-gradual")
 
 
 def _epochs(row: Mapping[str, Any]) -> int:

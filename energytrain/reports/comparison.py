@@ -1,21 +1,30 @@
 """Several runs on the terminal: a row each."""
 
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Tuple
 
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
 from .bills import HEADINGS, billed
-from .format import bounds, count, joules, percent, provenance, seconds, si
+from .flops import PAPER_COUNT, by_precision, cell, paper_count, precision_line, precisions, written
+from .format import count, percent, seconds, si
+from .what_if import meaning, useful_cells
 
 
 def comparison_table(results: List[Dict[str, Any]], bill: str = "as-run") -> Table:
-    """Several runs side by side, a row each; FLOPs are those on `bill`, by default those that were done."""
-    table = Table(pad_edge=False, box=box.SIMPLE_HEAD)
+    """Several runs side by side, a row each; FLOPs are those on `bill`, by default those that were done.
+
+    Where these are of several precisions they stand apart, and the paper's count, in which runs can be compared, has a
+    column. The caption says which precision or what that count is, and what the mark of a what-if energy means.
+    """
     # What was trained on random labels is judged by how much of them it took in.
     memorised = any(result["spec"].get("random_labels") for result in results)
-    for column, justify in (
+    seen = precisions(result["useful"] for result in results)
+    apart = bill == "as-run" and len(seen) > 1
+    flops = "useful FLOPs" if bill == "as-run" else f"FLOPs on {HEADINGS[bill]}, not as run"
+    table = Table(pad_edge=False, collapse_padding=apart, box=box.SIMPLE_HEAD, caption_justify="left", caption_style="")
+    columns: List[Tuple[str, str]] = [
         ("run", "left"),
         ("method", "left"),
         ("p", "right"),
@@ -23,16 +32,19 @@ def comparison_table(results: List[Dict[str, Any]], bill: str = "as-run") -> Tab
         ("train acc." if memorised else "test acc.", "right"),
         ("draw epoch", "right"),
         ("parameters", "right"),
-        ("useful FLOPs" if bill == "as-run" else f"FLOPs on {HEADINGS[bill]}, not as run", "right"),
+        (flops, "right"),
+        *[(PAPER_COUNT, "right")] * apart,
         ("useful time", "right"),
         ("useful energy", "right"),
         ("95 % bounds", "right"),
         ("provenance", "left"),
-    ):
+    ]
+    for column, justify in columns:
         # A name is what people copy: it is folded, never cut.
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for result in results:
         spec, useful, after = result["spec"], result["useful"], result["network"]["after"]
+        energy, *more = [(*cells, f"{source} ({result['device']['name']})") for *cells, source in useful_cells(result)]
         table.add_row(
             escape(result["name"]),
             spec["method"],
@@ -41,15 +53,20 @@ def comparison_table(results: List[Dict[str, Any]], bill: str = "as-run") -> Tab
             percent(result["accuracy"]["train" if memorised else "test"]),
             "" if result["ticket"] is None else str(result["ticket"]["draw_epoch"]),
             count(after["parameters"]) if after else "",
-            _flops(result, bill),
+            _flops(result, bill, seen),
+            *[written(paper_count(useful))] * apart,
             seconds(useful["seconds"]),
-            joules(useful["energy"]),
-            bounds(useful["energy"]),
-            f"{provenance(useful['energy'])} ({result['device']['name']})",
+            *energy,
         )
+        for line in more:
+            table.add_row(*[""] * (len(columns) - len(line)), *line)
+    notes = [*precision_line(seen)] * (bill == "as-run") + meaning(results)
+    table.caption = "\n".join(notes) or None
     return table
 
 
-def _flops(result: Mapping[str, Any], bill: str) -> str:
-    flops = result["useful"]["flops"] if bill == "as-run" else billed(result, bill).flops
+def _flops(result: Mapping[str, Any], bill: str, seen: List[str]) -> str:
+    if bill == "as-run":
+        return cell(by_precision(result["useful"]), seen, written) or "0"
+    flops = billed(result, bill).flops
     return "none" if flops is None else si(flops, "")

@@ -24,7 +24,7 @@ def mask_distances(folders: Sequence[Path]) -> Dict[str, Any]:
         names, masks = [str(epoch) for epoch in found], list(found.values())
         if len(masks) < 2:
             raise UsageError(
-                f"'{folders[0]}' watched no masks.", "Name a run of eb-ff or eb-reinit, or several runs with tickets."
+                f"'{folders[0]}' watched no masks.", "Name a run of an eb-* method, or several runs with tickets."
             )
         return _matrix("epochs of the search", names, masks)
     return _matrix("tickets", [folder.name for folder in folders], [ticket_mask(folder) for folder in folders])

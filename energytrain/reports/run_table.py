@@ -1,6 +1,6 @@
 """One run on the terminal: what each phase cost, what it bought, what a dense training would have cost."""
 
-from typing import Any, List, Mapping, Optional
+from typing import Any, List, Mapping, Tuple
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -10,8 +10,20 @@ from rich.text import Text
 
 from ..quantities.compare import ratio
 from ..quantities.energy import Energy
+from .flops import (
+    PAPER_COUNT,
+    PAPER_COUNT_MEANS,
+    by_precision,
+    cell,
+    in_words,
+    paper_count,
+    precisions,
+    written,
+)
 from .format import bounds, count, joules, percent, provenance, si
 from .metering_lines import metering_lines
+from .what_if import MARK, emulated, is_what_if, row_provenance
+from .what_if_lines import what_if_lines
 
 
 def render_run(result: Mapping[str, Any]) -> RenderableType:
@@ -25,45 +37,58 @@ def _table(result: Mapping[str, Any]) -> Table:
     spec = result["spec"]
     headline = result["headline"]
     title = f"{result['name']}\n{spec['method']} of {spec['model']} on {spec['dataset']}, {_where(result)}"
-    table = Table(title=escape(title), title_justify="left", pad_edge=False, box=box.SIMPLE_HEAD)
+    rows = _rows(result)
+    seen = precisions(row for part in rows for _, row in part)
+    table = Table(
+        title=escape(title), title_justify="left", pad_edge=False, collapse_padding=len(seen) > 1, box=box.SIMPLE_HEAD
+    )
+    flops = [f"FLOPs,\n{seen[0]}"] if len(seen) == 1 else ["FLOPs", *[PAPER_COUNT] * bool(seen)]
     # In a narrow terminal cells are folded: a figure that is cut is worse than a tall table.
     table.add_column("phase", overflow="fold")
-    for column in ("epochs", "seconds", "FLOPs", "energy", "95 % bounds"):
+    for column in ("epochs", "seconds", *flops, "energy", "95 % bounds"):
         table.add_column(column, justify="right", overflow="fold")
     table.add_column("provenance", overflow="fold")
-    for row in result["phases"]:
-        _add(table, headline, row)
-    table.add_section()
-    _add(table, headline, result["useful"], "useful", style="bold")
-    table.add_section()
-    for name in ("evaluation", "overhead", "baseline", "lost"):
-        if result[name]["seconds"] > 0:
-            _add(table, headline, result[name])
-    _add(table, headline, result["spent"], "spent in all")
-    if result["dense"] is not None:
-        table.add_section()
-        _add(table, headline, result["dense"], "dense instead")
+    for part in rows:
+        for name, row in part:
+            cells = _cells(headline, row, seen)
+            table.add_row(name, *cells, style="bold" if name == "useful" else None)
+        if part is not rows[-1]:
+            table.add_section()
     return table
 
 
-def _add(
-    table: Table, headline: str, row: Mapping[str, Any], name: Optional[str] = None, style: Optional[str] = None
-) -> None:
+def _rows(result: Mapping[str, Any]) -> List[List[Tuple[str, Mapping[str, Any]]]]:
+    """The rows and their names, in the parts between which the table has a gap."""
+    others = [result[name] for name in ("evaluation", "overhead", "baseline", "lost") if result[name]["seconds"] > 0]
+    parts = [
+        [(str(row["phase"]), row) for row in result["phases"]],
+        [("useful", result["useful"])],
+        [*((_name(row), row) for row in others), ("spent in all", result["spent"])],
+    ]
+    return parts if result["dense"] is None else [*parts, [("dense instead", result["dense"])]]
+
+
+def _cells(headline: str, row: Mapping[str, Any], seen: List[str]) -> List[str]:
+    """One row, but for its name; `seen`: the precisions of the whole table."""
     energy = row["energy"]
     epochs = str(row["epochs"]) if row["epochs"] else ""
     if row["extrapolated"]:
         epochs = f"{row['epochs']} of {row['planned_epochs']}"
     unmodelled = headline == "modelled" and not row["flops"]
-    cells = [
-        name or _name(row),
+    counts = [_exact(paper_count(row)) if paper_count(row) else ""] * (len(seen) > 1)
+    return [
         epochs,
         f"{row['seconds']:.1f}" if row["seconds"] else "",
-        si(row["flops"], "", 4).strip() if row["flops"] else "",
+        cell(by_precision(row), seen, _exact),
+        *counts,
         "" if unmodelled else joules(energy),
         bounds(energy),
-        "not modelled" if unmodelled else provenance(energy),
+        "not modelled" if unmodelled else row_provenance(row) if headline == "modelled" else provenance(energy),
     ]
-    table.add_row(*cells, style=style)
+
+
+def _exact(flops: float) -> str:
+    return written(flops, 4)
 
 
 def _name(row: Mapping[str, Any]) -> str:
@@ -74,7 +99,7 @@ def _where(result: Mapping[str, Any]) -> str:
     device = result["device"]
     if result["headline"] == "measured":
         return f"measured by {', '.join(result['primary'])} ({device['name']})"
-    known = "missing" if device["profile"] is None else "modelled"
+    known = "missing" if device["profile"] is None else MARK if is_what_if(result) else "modelled"
     if device["here"]:
         return f"trained on {device['name']}, energy {known}"
     return f"trained on this machine, energy {known.upper()} for {device['name']}"
@@ -86,6 +111,8 @@ def summary_lines(result: Mapping[str, Any]) -> List[str]:
     lines.extend(_accuracy_lines(result))
     lines.extend(_network_lines(result))
     lines.extend(_dense_lines(result))
+    lines.extend([PAPER_COUNT_MEANS] * (len(precisions(row for part in _rows(result) for _, row in part)) > 1))
+    lines.extend(what_if_lines(result))
     lines.extend(metering_lines(result))
     return lines
 
@@ -120,7 +147,7 @@ def _network_lines(result: Mapping[str, Any]) -> List[str]:
         if ticket.get("elsewhere"):
             there = ticket["elsewhere"]
             where = f"{escape(there['run'])} for {there['device']} on {escape(str(there['host']))}"
-            cost = f"{si(there['flops'], 'FLOPs')}, {joules(there['energy'])} {provenance(there['energy'])}"
+            cost = f"{_elsewhere_flops(there)}, {joules(there['energy'])} {provenance(there['energy'])}"
             lines.append(f"its search ran elsewhere ({where}): {cost}; not in the totals above")
     before, after = network["before"], network["after"]
     if before and after and before != after:
@@ -132,6 +159,11 @@ def _network_lines(result: Mapping[str, Any]) -> List[str]:
         flops = si(after["flops"], "FLOPs")
         lines.append(f"network: {count(after['parameters'])} parameters, {flops} an image (forward)")
     return lines
+
+
+def _elsewhere_flops(there: Mapping[str, Any]) -> str:
+    """Of a search that ran elsewhere; where only their sum was kept, it does not say of which precision."""
+    return in_words(there) if "flops_by_precision" in there else si(there["flops"], "FLOPs")
 
 
 def _checks(ticket: Mapping[str, Any]) -> List[str]:
@@ -158,10 +190,14 @@ def _dense_lines(result: Mapping[str, Any]) -> List[str]:
     dense, useful = result["dense"], result["useful"]
     if dense is None or not dense["flops"]:
         return []
-    line = f"against dense training: {useful['flops'] / dense['flops']:.2f} x its FLOPs"
+    if len(precisions([dense, useful])) == 1:
+        line = f"against dense training: {useful['flops'] / dense['flops']:.2f} x its FLOPs"
+    else:
+        line = f"against dense training: {paper_count(useful) / paper_count(dense):.2f} x its FLOPs by {PAPER_COUNT}"
     ours, theirs = useful["energy"], dense["energy"]
     if ours["joules"] is not None and theirs["joules"]:
         saved = ratio(Energy.from_json(ours), Energy.from_json(theirs))
         if saved is not None:
-            line += f", {saved.value:.2f} x its energy ({saved.low:.2f} to {saved.high:.2f}, {saved.provenance.value})"
+            source = MARK if emulated(useful) else saved.provenance.value
+            line += f", {saved.value:.2f} x its energy ({saved.low:.2f} to {saved.high:.2f}, {source})"
     return [line]

@@ -8,13 +8,15 @@ measurement's own.
 import dataclasses
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from ..costs.energy_model import predict
+from ..costs.energy_model import Parts, parts_of, predict
+from ..costs.fp32_twin import fp32_twin, is_emulated
 from ..devices.profile import Profile
 from ..energy.primary import primary_energy
 from ..energy.traces.series import Trace
 from ..meters.base import Channel
 from ..quantities.energy import Energy, Provenance, total
 from ..quantities.ledger import Ledger, NetworkBill, Work, WorkItem, spend, work_from_json
+from .emulation import anchor_of, anchored_row, what_if_of
 from .idle import idle_of, net_of
 from .rows import Account, Row, extrapolated, sum_of_rows
 from .timeline import USEFUL, Span, Timeline
@@ -36,30 +38,39 @@ class Accountant:
         self.bills = {name: NetworkBill.from_json(mark["bill"]) for name, mark in timeline.phases.items()}
         first = timeline.attempts[0].mark if timeline.attempts else {}
         self.primary: Tuple[str, ...] = tuple(first.get("primary", ()))
-        self.here = bool(first.get("here", False))
+        self.metered = bool(first.get("here", False)) and bool(self.primary)  # its own device is, and not another
+        self.emulated = any(is_emulated(bill.training) for bill in self.bills.values())
         self.idle = idle_of(timeline, self._window)
 
     @property
     def headline(self) -> str:
-        return "measured" if self.here and self.primary else "modelled"
+        """What an emulation draws is no figure of the method, so such a run is modelled whatever was measured."""
+        return "measured" if self.metered and not self.emulated else "modelled"
 
     def account(self, dense_epochs: Optional[int] = None) -> Account:
         """Every row of the run; `dense_epochs` asks for what that many epochs of the dense network would have cost."""
         useful, lost = self.timeline.useful(), self.timeline.lost()
         names = list(dict.fromkeys(s.phase for s in useful if s.what in USEFUL))
         phases = tuple(self._phase(name, [s for s in useful if s.phase == name and s.what in USEFUL]) for name in names)
-        phases = tuple(self._net(row) for row in phases)
         dense = None if dense_epochs is None else self._dense(dense_epochs)
+        anchor = anchor_of(phases) if self.emulated and self.metered else None
+
+        def finished(row: Row) -> Row:
+            return anchored_row(self._net(row), anchor, self.profile)
+
+        anchored = tuple(finished(row) for row in phases)
+        whole = finished(sum_of_rows("useful", phases))
         return Account(
-            phases=phases,
-            evaluation=self._net(self._row("evaluate", [s for s in useful if s.what == "evaluation"])),
-            overhead=self._net(self._row("overhead", [s for s in useful if s.what in ("setup", "checkpoint")])),
-            baseline=self._net(self._row("baseline", self.timeline.baselines())),
-            lost=self._net(self._row("lost", lost)),
-            useful=self._net(sum_of_rows("useful", phases)),
-            spent=self._net(self._spent(useful + lost)),
-            dense=None if dense is None else self._net(dense),
+            phases=anchored,
+            evaluation=finished(self._row("evaluate", [s for s in useful if s.what == "evaluation"])),
+            overhead=finished(self._row("overhead", [s for s in useful if s.what in ("setup", "checkpoint")])),
+            baseline=finished(self._row("baseline", self.timeline.baselines())),
+            lost=finished(self._row("lost", lost)),
+            useful=whole,
+            spent=finished(self._spent(useful + lost)),
+            dense=None if dense is None else finished(dense),
             headline=self.headline,
+            what_if=what_if_of(whole, anchored, self.profile, anchor) if self.emulated else None,
         )
 
     def _net(self, row: Row) -> Row:
@@ -87,6 +98,7 @@ class Accountant:
             measured=self._measured((s.attempt, s.start, s.end) for s in spans),
             modelled=modelled,
             modelled_seconds=seconds,
+            parts=self._parts(work),
         )
 
     def _spent(self, spans: Sequence[Span]) -> Row:
@@ -103,7 +115,7 @@ class Accountant:
         if span.phase not in self.bills:
             return work_from_json(span.marks.get("work", ()))
         bill, mark = self.bills[span.phase], self.timeline.phases[span.phase]
-        if span.what == "evaluation":
+        if span.what == "evaluation" and "work" not in span.marks:
             return [(bill.evaluation, span.images, span.steps)]
         work = work_from_json(span.marks.get("work", ()))
         if span.what == "check" and span.complete:
@@ -138,17 +150,21 @@ class Accountant:
     def _modelled(self, work: Sequence[Work]) -> Tuple[Energy, Optional[float]]:
         if self.profile is None:
             return Energy.missing("the device has no profile, so nothing can be modelled"), None
-        merged: Dict[Tuple[WorkItem, ...], Tuple[int, int]] = {}
-        for items, images, steps in work:
-            had = merged.get(items, (0, 0))
-            merged[items] = (had[0] + images, had[1] + steps)
-        parts = [predict(items, images, steps, self.profile) for items, (images, steps) in merged.items()]
+        parts = [predict(items, images, steps, self.profile) for items, images, steps in _merged(work)]
         if not parts:
             return Energy.missing(NO_WORK), None
         return total(p.energy for p in parts), sum(p.seconds for p in parts)
 
+    def _parts(self, work: Sequence[Work]) -> Tuple[Parts, ...]:
+        if self.profile is None or not self.emulated:
+            return ()
+        return tuple(parts_of(items, images, steps, self.profile) for items, images, steps in _merged(work))
+
     def _dense(self, epochs: int) -> Optional[Row]:
-        """What `epochs` epochs of the dense network would have cost: its own epochs here, scaled; else modelled."""
+        """What `epochs` epochs of the dense network would have cost: its own epochs here, scaled; else modelled.
+
+        Never in emulated precision: that belongs to what the run saves, or to no figure at all.
+        """
         spans = [s for s in self.timeline.useful() if s.what == "training" and self._is_dense(s.phase)]
         name = next((n for n, mark in self.timeline.phases.items() if mark["role"] == "dense"), None)
         given = (self.timeline.ticket or {}).get("dense_bill")
@@ -158,7 +174,7 @@ class Accountant:
             mark, bill = next(iter(self.timeline.phases.values())), NetworkBill.from_json(given)
         else:
             return None
-        items = tuple(item for item in bill.training if item.kind not in ("l1", "mask"))
+        items = tuple(item for item in fp32_twin(bill.training) if item.kind not in ("l1", "mask"))
         images, steps = int(mark["images"]) * epochs, int(mark["steps"]) * epochs
         modelled, seconds = self._modelled([(items, images, steps)])
         energy = Energy.missing("no dense epoch was measured")
@@ -170,4 +186,15 @@ class Accountant:
         return Row("dense", epochs, actual, images, spend(items, "dense", images, steps), energy, modelled, seconds)
 
     def _is_dense(self, phase: str) -> bool:
-        return phase in self.timeline.phases and self.timeline.phases[phase]["role"] == "dense"
+        """Whether an epoch of `phase` is one of the dense training that a run is compared with."""
+        mark = self.timeline.phases.get(phase)
+        return mark is not None and mark["role"] == "dense" and not is_emulated(self.bills[phase].training)
+
+
+def _merged(work: Sequence[Work]) -> List[Work]:
+    """Work on the same items added up."""
+    merged: Dict[Tuple[WorkItem, ...], Tuple[int, int]] = {}
+    for items, images, steps in work:
+        had = merged.get(items, (0, 0))
+        merged[items] = (had[0] + images, had[1] + steps)
+    return [(items, images, steps) for items, (images, steps) in merged.items()]

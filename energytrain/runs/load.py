@@ -6,6 +6,8 @@ from typing import Any, Dict, Iterable, List, Union
 
 import pandas as pd
 
+from ..costs.fp32_twin import EMULATED
+from ..quantities.ledger import PRECISIONS
 from .events import read_events
 from .folder import RunFolder
 from .result import run_result
@@ -27,8 +29,10 @@ def load_runs(paths: Union[PathLike, Iterable[PathLike]]) -> Runs:
     """Tables of the runs in `paths` (run folders).
 
     Energies are in joules with `_low` and `_high` (95 %), `net_joules` without idle power, accuracies in percent, times
-    in seconds. A missing energy is NaN, never zero, and its provenance says `missing`. Raises `UsageError` for a folder
-    that is no run.
+    in seconds. A missing energy is NaN, never zero, and its provenance says `missing`; where `what_if` is true, joules
+    follow from 8-bit unit energies (`costs.what_if`). `flops` adds up all precisions, in which one FLOP is not like
+    another; papers count `matrix_flops`, of convolutions and linear layers. Raises `UsageError` for a folder that is no
+    run.
     """
     folders = [paths] if isinstance(paths, (str, Path)) else list(paths)
     runs: List[Dict[str, Any]] = []
@@ -66,12 +70,14 @@ def _cost(row: Dict[str, Any], prefix: str) -> Dict[str, Any]:
     values = {
         "seconds": row["seconds"],
         "flops": row["flops"],
+        **{f"flops_{name}": row["flops_by_precision"].get(name, 0) for name in PRECISIONS},
         "matrix_flops": row["matrix_flops"],
         "joules": energy["joules"],
         "joules_low": energy["low"],
         "joules_high": energy["high"],
         "net_joules": row["net"]["joules"],
         "provenance": energy["provenance"],
+        "what_if": bool(row["flops_by_precision"].get(EMULATED)),
     }
     if not prefix:
         values = {"phase": row["phase"], "epochs": row["epochs"], **values}

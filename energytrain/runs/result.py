@@ -125,6 +125,7 @@ def compute_result(folder: RunFolder) -> Dict[str, Any]:
         },
         "idle": accountant.idle.to_json(),
         "dense": None if account.dense is None else account.dense.to_json(account.headline),
+        "what_if": account.what_if,
         "accuracy": _accuracy(timeline, spec),
         "network": _networks(timeline),
         "ticket": timeline.ticket,

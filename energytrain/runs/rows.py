@@ -4,6 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Dict, Optional, Sequence, Tuple
 
+from ..costs.energy_model import Parts
+from ..costs.fp32_twin import EMULATED
 from ..quantities.energy import Energy, Provenance, total
 from ..quantities.ledger import MATRIX_KINDS, Ledger
 
@@ -11,7 +13,8 @@ from ..quantities.ledger import MATRIX_KINDS, Ledger
 @dataclass(frozen=True)
 class Row:
     """The cost of one phase, or of a sum of phases. The run's headline is its `measured` energy where the device is
-    here and metered, else the `modelled`; the two are never mixed in one column. `net` is `measured` without idle."""
+    here, metered and computes in the precision that is trained in, else the `modelled`; the two are never mixed in one
+    column. `net` is `measured` without idle. `parts` divide the modelled joules, in runs with emulated precision."""
 
     phase: str
     epochs: int
@@ -24,6 +27,12 @@ class Row:
     planned_epochs: Optional[int] = None
     extrapolated: bool = False
     net: Energy = Energy.missing("no idle power was taken off")
+    parts: Tuple[Parts, ...] = ()
+
+    @property
+    def emulated(self) -> bool:
+        """Whether some of its work is in a precision that the device only emulates."""
+        return self.ledger.flops(precision=EMULATED) > 0
 
     def to_json(self, headline: str) -> Dict[str, Any]:
         return {
@@ -36,6 +45,7 @@ class Row:
             "flops": self.ledger.flops(),
             "matrix_flops": self.ledger.flops(kinds=MATRIX_KINDS),
             "flops_by_precision": self.ledger.by_precision(),
+            "flops_paper_count": self.ledger.flops(kinds=MATRIX_KINDS),
             "bytes": sum(entry.bytes for entry in self.ledger),
             "energy": getattr(self, headline).to_json(),
             "measured": self.measured.to_json(),
@@ -48,7 +58,8 @@ class Row:
 @dataclass(frozen=True)
 class Account:
     """All rows of a run. `phases` are those of the method, in order; `useful` is their sum; `baseline` is the time that
-    the device was kept idle to learn its idle power."""
+    the device was kept idle to learn its idle power. `what_if` says what emulated precision stands for (as in
+    `costs.what_if`), None where nothing was emulated."""
 
     phases: Tuple[Row, ...]
     evaluation: Row
@@ -59,6 +70,7 @@ class Account:
     spent: Row
     dense: Optional[Row]
     headline: str
+    what_if: Optional[Dict[str, Any]] = None
 
 
 def extrapolated(row: Row, factor: float, planned: int) -> Row:
@@ -76,6 +88,7 @@ def extrapolated(row: Row, factor: float, planned: int) -> Row:
         measured=row.measured.scaled(factor, Provenance.EXTRAPOLATED),
         modelled=row.modelled.scaled(factor),
         modelled_seconds=None if row.modelled_seconds is None else row.modelled_seconds * factor,
+        parts=tuple(part.scaled(factor) for part in row.parts),
     )
 
 
@@ -95,4 +108,5 @@ def sum_of_rows(name: str, rows: Sequence[Row]) -> Row:
         # Drawing a mask is on the search's ledger; the rest of a pruning is seconds without FLOPs.
         modelled=total(row.modelled for row in worked or rows),
         modelled_seconds=sum(row.modelled_seconds or 0.0 for row in worked) if worked else None,
+        parts=tuple(part for row in rows for part in row.parts),
     )

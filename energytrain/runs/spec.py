@@ -78,6 +78,8 @@ class RunSpec:
     accuracy_budget: Optional[float] = None
     random_labels: bool = False
     augment: bool = True
+    average: bool = False
+    master_weights: bool = False
 
     def to_json(self) -> Dict[str, Any]:
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]

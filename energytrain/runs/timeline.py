@@ -6,8 +6,8 @@ is *lost*. What a killed attempt left open ends at the attempt's last mark.
 The marks, as `execution` writes them (each has `kind`, `t` in monotonic ns and `attempt`):
   attempt  host, boot_id, here (is this the device the run is for), trace, primary, unavailable, threads, baseline
            (seconds asked for), beside (other runs on the same sensors)
-  phase    phase, epochs (planned), bill (a NetworkBill), role (dense | masked | ticket), per_epoch (items once an
-           epoch), check (work of a pseudo-prune check)
+  phase    phase, first (epoch of the schedule), epochs (planned), bill (a NetworkBill), role (dense | masked |
+           ticket), per_epoch (items once an epoch), check (work of a pseudo-prune check)
   start    span, phase, epoch, what (setup | training | check | evaluation | pruning | rewinding | checkpoint |
            baseline)
   end      span, images, steps, work (beside plain steps), mask and channels (of a search, `runs.masks`) and whatever

@@ -164,7 +164,7 @@ class RunWatch:
         if kind == "attempt":
             self._mark = event
         elif kind == "phase":
-            self._epochs[str(event["phase"])] = event["epochs"]
+            self._epochs[str(event["phase"])] = event.get("first", 0) + event["epochs"]
         elif kind == "start":
             self._span, self._open = event, True
         elif kind == "end":

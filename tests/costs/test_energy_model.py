@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-from energytrain.costs.energy_model import MODEL_VERSION, item_cost, predict
+from energytrain.costs.energy_model import MODEL_VERSION, item_cost, parts_of, predict
+from energytrain.costs.fp32_twin import fp32_twin
+from energytrain.costs.unit_energies import unit_ratio
 from energytrain.devices.profile import load_profile, profile_names
 from energytrain.quantities.energy import Provenance, Scope, total
 from energytrain.quantities.ledger import PRECISIONS, WorkItem
@@ -59,7 +61,10 @@ def test_maximum_is_taken_layer_by_layer_not_over_the_sum(profile):
     assert predict([slow_compute, slow_memory], 1, 1, profile).seconds == pytest.approx(2.0)
 
 
-@pytest.mark.parametrize("kind", ["conv", "linear", "norm", "elementwise", "pool", "optimiser", "l1", "mask"])
+KINDS = ["conv", "linear", "norm", "elementwise", "pool", "optimiser", "l1", "mask", "average"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", profile_names())
 def test_every_kind_in_every_precision_costs_something_on_every_profile(name, kind):
     for precision in PRECISIONS:
@@ -99,6 +104,45 @@ def test_cost_is_linear_in_the_work(profile):
     one, three = predict(work, 10, 2, profile), predict(work, 30, 6, profile)
     assert three.energy.joules == pytest.approx(3 * one.energy.joules)
     assert three.seconds == pytest.approx(3 * one.seconds)
+
+
+def test_emulated_work_takes_the_time_of_fp32_and_less_for_flops_and_bytes(profile):
+    conv = item(precision="bfp8", flops_per_image=100, bytes_per_image=1, launches_per_step=1)
+    fp32 = item(flops_per_image=100, bytes_per_image=4, launches_per_step=1)
+    prediction, twin = predict([conv], 5, 2, profile), predict([fp32], 5, 2, profile)
+    assert prediction.seconds == twin.seconds == pytest.approx(500 / 50 + 2 * 0.25)
+    ratio = unit_ratio()
+    assert prediction.energy.joules == pytest.approx(2 * 10.5 + ratio.value * 0.1 * 500 + 1 * 5)
+    assert prediction.energy.provenance is Provenance.MODELLED
+    model, units = prediction.energy.errors
+    assert (model.below, model.above) == pytest.approx((prediction.energy.joules / 2, prediction.energy.joules))
+    assert units.below == pytest.approx((ratio.value - ratio.low) * 50)
+    assert units.above == pytest.approx((ratio.high - ratio.value) * 50)
+
+
+def test_emulated_work_takes_the_bytes_of_fp32_where_they_bound_its_time(profile):
+    linear = item("linear", "bfp8", bytes_per_image=10, launches_per_step=0)
+    assert predict([linear], 1, 1, profile).seconds == pytest.approx(40 / 10)
+    assert predict([linear], 1, 1, profile).energy.joules == pytest.approx(2 * 4 + 10)
+
+
+def test_rounding_costs_fp32_joules_and_no_time(profile):
+    rounding = item("quantise", flops_per_image=30, launches_per_step=0)
+    conv = item(precision="bfp8", flops_per_image=100, launches_per_step=0)
+    alone, both = predict([conv], 1, 1, profile), predict([conv, rounding], 1, 1, profile)
+    assert both.seconds == alone.seconds
+    assert both.energy.joules - alone.energy.joules == pytest.approx(0.1 * 30)
+
+
+def test_the_parts_of_work_add_up_to_what_is_predicted(profile):
+    plain = [item(flops_per_image=100, bytes_per_step=3), item("norm", "bf16", flops_per_step=7, bytes_per_image=9)]
+    for work in (plain, [*plain, item("conv", "bfp8", flops_per_image=50, bytes_per_step=2)]):
+        parts = parts_of(work, 10, 2, profile)
+        joules = parts.static + parts.dynamic(unit_ratio().value)
+        assert joules == pytest.approx(predict(work, 10, 2, profile).energy.joules)
+        twin = predict(fp32_twin(work), 10, 2, profile)
+        assert parts.static + parts.fp32_dynamic() == pytest.approx(twin.energy.joules)
+        assert parts.seconds == pytest.approx(twin.seconds)
 
 
 def test_no_work_costs_nothing_and_can_be_added(profile):

@@ -34,7 +34,7 @@ def result(method, *phases, pruned=PRUNED, **spec):
         "phases": list(phases),
         "ticket": None,
         "network": {"before": {"macs": DENSE}, "after": {"macs": pruned}},
-        "useful": {"flops": 12345},
+        "useful": {"flops_by_precision": {"fp32": 12345, "bfp8": 67890}},
     }
 
 
@@ -73,6 +73,12 @@ def by_hand(dense_epochs, pruned_epochs=0):
 )
 def test_a_run_s_own_epochs_go_on_the_bill(run, bill, expected):
     assert billed(run, bill).flops == expected
+
+
+def test_as_run_a_line_tells_precisions_apart():
+    lines = bill_lines([result("eb-ll", phase("search", 23), phase("retrain", 137))], "eb-paper")
+    assert "(as run: 12.35 kFLOPs in fp32 and 67.89 kFLOPs in bfp8)" in lines[1]
+    assert "a multiply-add in 8 bits as one in fp32" in lines[0]
 
 
 def test_the_search_of_a_given_ticket_is_billed_though_it_ran_elsewhere():

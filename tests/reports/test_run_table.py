@@ -1,9 +1,11 @@
 """The table of a run, read back from what a person would see."""
 
 import io
+import re
 
 import pytest
 from execution.small import run_small
+from reports.emulated import four
 from rich.console import Console
 
 from energytrain.reports.comparison import comparison_table
@@ -59,3 +61,41 @@ def test_narrow_terminals_lose_no_figure(result, width):
 def test_runs_side_by_side_have_a_row_each(result):
     text = shown(comparison_table([result, {**result, "name": "other", "status": "interrupted"}]), 220)
     assert "[bold]run" in text and "other" in text and "interrupted" in text
+
+
+def test_a_run_in_one_precision_names_it_in_its_heading(result):
+    text = shown(render_run(result))
+    heading = text[: text.index("search")]
+    assert "FLOPs," in heading and "fp32" in heading and "fp32" not in text[len(heading) :]
+    assert "paper's count" not in text
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_flops_stand_apart_by_precision_beside_the_paper_s_count(width):
+    _, full, lower, lowest = four()
+    assert "paper's count" not in shown(render_run(full), width)
+    for found, emulated in ((lower, ("search",)), (lowest, ("search", "retrain"))):
+        text = " ".join(shown(render_run(found), width).split())
+        assert "FLOPs by paper's count" in text, "a ratio of unlike precisions is of that count"
+        useful = found["useful"]
+        share = useful["matrix_flops"] / found["dense"]["matrix_flops"]
+        assert f"against dense training: {share:.2f} x its FLOPs by paper's count" in text
+        assert text.count("bfp8") == len(emulated) + 2, "each such phase, useful, spent in all"
+        # "energy WHAT-IF" in the title; each such phase, useful and spent in all; the ratio; the figures below.
+        assert "energy WHAT-IF for tx2" in text and text.count("what-if,") == len(emulated) + 2
+        assert re.search(r"x its energy \([^)]*, what-if\)", text)
+
+
+def test_a_search_that_ran_elsewhere_tells_its_precisions_apart(result):
+    there = {
+        "run": "early",
+        "device": "tx2",
+        "host": "board",
+        "flops": 5_002_000_000_000,
+        "flops_by_precision": {"fp32": 2_000_000_000, "bfp8": 5_000_000_000_000},
+        "energy": result["useful"]["energy"],
+    }
+    told = {**result, "ticket": {**result["ticket"], "elsewhere": there}}
+    assert "2 GFLOPs in fp32 and 5 TFLOPs in bfp8" in shown(render_run(told))
+    del there["flops_by_precision"]
+    assert "5 TFLOPs, " in shown(render_run(told)), "results of earlier runs have the sum alone"

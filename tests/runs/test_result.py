@@ -24,7 +24,10 @@ def test_a_committed_result_is_shown_as_it_stands(path: Path) -> None:
 
 
 def test_committed_results_load_as_a_table() -> None:
-    assert list(load_runs(KEPT).runs["run"]) == [path.name for path in KEPT]
+    runs = load_runs(KEPT).runs
+    assert list(runs["run"]) == [path.name for path in KEPT]
+    assert (runs["useful_flops_fp32"] == runs["useful_flops"]).all() and not runs["useful_flops_bfp8"].any()
+    assert not runs["useful_what_if"].any()
 
 
 def test_a_kept_result_of_another_version_is_refused_and_not_overwritten(tmp_path: Path) -> None:
