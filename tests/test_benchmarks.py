@@ -12,8 +12,9 @@ from typing import Any, Dict, Iterator, List, Tuple
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+FIGURES = {"eight_bit_tickets"}
 SHARED = {"side_by_side", "bare_loop", "fake_driver", "metering_rig", "metering_driver", "metering_table"}
-SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in SHARED)
+SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in SHARED | FIGURES)
 QUICKEST = {"mask_share": 1, "step": 2}  # and how many rows they print
 SMALL = ["--json", "--width", "0.0625", "--batch-size", "4", "--repeats", "1", "--steps", "1"]
 
@@ -57,8 +58,8 @@ def side_by_side() -> Any:
 
 
 def test_every_bar_has_its_script() -> None:
-    named = {"epoch", "mask_share", "metering", "recorder_overhead", "step", "ticket_speedup", "window_energy"}
-    assert named == set(SCRIPTS)
+    named = {"epoch", "fp8", "mask_share", "metering", "quantiser", "recorder_overhead", "step"}
+    assert named | {"ticket_speedup", "window_energy"} == set(SCRIPTS)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -143,6 +144,60 @@ def test_an_error_of_a_meter_is_signed_and_taken_from_the_window_without_the_cal
     assert "no counter" in metering.error_tables([cell]) and "2 of 3" in metering.error_tables([cell])
 
 
+@pytest.fixture(scope="module")
+def fp8() -> Iterator[Any]:
+    sys.path.insert(0, str(FOLDER))
+    yield importlib.import_module("fp8")
+    sys.path.remove(str(FOLDER))
+
+
+def test_fp8_is_refused_in_a_sentence_where_no_gpu_has_it(
+    fp8: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fp8.torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(sys, "argv", ["fp8.py", "--batch-size", "8"])
+    assert fp8.main() == 2
+    printed, refused = capsys.readouterr()
+    assert printed == "" and refused.count("\n") == 1
+    assert refused.startswith("This benchmark needs an NVIDIA GPU with FP8 (Hopper or later): 'cpu' has no FP8")
+
+
+def test_fp8_rows_are_a_steps_and_none_is_made_up(fp8: Any) -> None:
+    from energytrain.quantities.energy import Energy, Provenance, Scope
+
+    def window(joules: float, seconds: float) -> Energy:
+        return Energy(joules, Provenance.MEASURED, Scope.CHIP, "nvml:0", seconds=seconds)
+
+    times = {"fp32": 10, "bf16": 20, "fp8": 40}
+    gross = {name: [window(800.0, 2.0), window(1000.0, 2.0)] for name in times}
+    idle = fp8.Idle(window(100.0, 1.0), window(100.0, 1.0))
+    rows = {row.what: row.value for row in fp8.energy_rows(times, gross, idle)}
+    assert rows["bf16: gross energy of a step"] == pytest.approx(1800 / 40)
+    assert rows["fp8: net energy of a step"] == pytest.approx((1800 - 400) / 80)
+    assert rows["gross joules of fp8 over bf16"] == pytest.approx(0.5)
+    assert rows["gross joules of fp8 over fp32"] == pytest.approx(0.25)
+    gross["bf16"][1] = Energy.missing("the meter was lost", 2.0)
+    rows = {row.what: row.value for row in fp8.energy_rows(times, gross, idle)}
+    assert sorted(rows) == [f"{name}: {word} energy of a step" for name in ("fp32", "fp8") for word in ("gross", "net")]
+
+    second = 1_000_000_000
+    windows = {name: [fp8.Window(0, 2 * second), fp8.Window(5 * second, 9 * second)] for name in times}
+    rows = {row.what: row for row in fp8.time_rows(times, windows, 300, 1000.0, dict.fromkeys(times, "so"))}
+    assert rows["fp8: a step"].value == pytest.approx(75.0)
+    assert "200.00% of the peak of 2 x bf16" in rows["fp8: a step"].note
+    assert rows["speed of fp8 over bf16"].value == pytest.approx(2.0)
+
+
+@pytest.mark.slow
+def test_fp8_runs_to_its_end_with_emulated_products() -> None:
+    small = ["--allow-cpu", "--width", "0.0625", "--batch-size", "4", "--seconds", "0.2", "--idle-seconds", "0.1"]
+    command = [sys.executable, str(FOLDER / "fp8.py"), *small, "--repeats", "1", "--json"]
+    told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    rows = {row["what"]: row for row in told["rows"]}
+    assert {"fp32: a step", "bf16: a step", "fp8: a step", "speed of fp8 over bf16"} <= set(rows)
+    assert "not native" in rows["fp8: a step"]["note"] and "FP8 may save nothing" in told["benchmark"]
+
+
 @pytest.mark.slow
 def test_metering_gives_every_tools_figures_or_why_there_are_none() -> None:
     """The rivals take part where ENERGYTRAIN_RIVALS_VENV names an environment that metering.py has made."""
@@ -158,3 +213,40 @@ def test_metering_gives_every_tools_figures_or_why_there_are_none() -> None:
             assert cell["windows"] == 0 and "not installed" in cell["why"]
         else:
             assert cell["windows"] == 1 and cell["median"] is not None
+
+
+def _eight_bit_tickets() -> Any:
+    spec = importlib.util.spec_from_file_location("eight_bit_tickets", FOLDER / "eight_bit_tickets.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_masks_of_both_precisions_are_compared_by_epoch_and_seed() -> None:
+    """Ten channels, of which one more moves; the other precision keeps another one from the first."""
+    import numpy as np
+
+    script = _eight_bit_tickets()
+
+    def mask(*dropped: int) -> Any:
+        marks = np.ones(10, dtype=bool)
+        marks[list(dropped)] = False
+        return marks
+
+    full = {0: {1: mask(0, 1), 2: mask(0, 2), 3: mask(0, 2)}, 1: {1: mask(8, 9), 2: mask(8, 9), 3: mask(8, 9)}}
+    low = {0: {1: mask(0, 1), 2: mask(0, 1), 3: mask(0, 3)}}
+    found = script.compare({"32 bits": full, "8 bits": low})
+    assert found["in a row"]["32 bits"][0] == {2: 0.2, 3: 0.0} and found["in a row"]["8 bits"][0] == {2: 0.0, 3: 0.2}
+    assert found["8 against 32 bits"] == {0: {1: 0.0, 2: 0.2, 3: 0.2}}
+    assert found["two seeds, 32 bits"] == {"0, 1": {1: 0.4, 2: 0.4, 3: 0.4}}
+    assert found["drawn after"] == {"32 bits": {0: 0, 1: 0}, "8 bits": {0: 0}}
+    still = {epoch: 0.05 if epoch > 3 else 0.3 for epoch in range(2, 12)}
+    assert script.drawn_after(still) == 8
+
+
+def test_a_folder_without_such_runs_is_an_error_in_a_sentence(tmp_path: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, str(FOLDER / "eight_bit_tickets.py"), str(tmp_path)], capture_output=True, text=True
+    )
+    assert told.returncode == 2 and "has no run of eb-ff" in told.stderr and "Traceback" not in told.stderr

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..suites.matrix import SuiteRun
     from ..suites.resolving import Answers
     from ..suites.run_suite import Outcome, Treatment
-    from ..suites.suite_file import Option
+    from ..suites.suite_file import Option, Suite
 
 # Of `energytrain run`, what says how it shows itself, not what it does.
 _SHOWS = ("as_json", "quiet", "debug", "repeat")
@@ -85,7 +85,7 @@ def command(
     if dry_run:
         return _dry_run(jobs, answers, treatment, as_json)
     outcomes = _found(jobs, answers, treatment) if report else _train(read.name, jobs, answers, treatment, as_json)
-    return _show(read.name, runs, outcomes, folder, as_json)
+    return _show(read, runs, outcomes, folder, as_json)
 
 
 def run_options() -> "Dict[str, Option]":
@@ -132,7 +132,9 @@ def _found(jobs: "Sequence[Job]", answers: "Answers", treatment: "Treatment") ->
     return found_outcomes(jobs, answers, treatment)
 
 
-def _show(suite: str, runs: "Sequence[SuiteRun]", outcomes: "Sequence[Outcome]", folder: Path, as_json: bool) -> int:
+def _show(
+    suite: "Suite", runs: "Sequence[SuiteRun]", outcomes: "Sequence[Outcome]", folder: Path, as_json: bool
+) -> int:
     from ..reports.seed_groups import Member, seed_groups
     from ..runs.result import run_result
     from ..suites.run_suite import exit_status
@@ -142,18 +144,19 @@ def _show(suite: str, runs: "Sequence[SuiteRun]", outcomes: "Sequence[Outcome]",
     members = [
         Member(run.group, results[run.name], results.get(run.compare_with or "")) for run in runs if run.name in results
     ]
-    groups = seed_groups(members)
+    groups = seed_groups(members, suite.equivalence_margin)
     if as_json:
         rows = [{"run": o.name, "state": o.word, "why": o.why, "folder": str(folder / o.name)} for o in outcomes]
-        told = {"suite": suite, "runs_dir": str(folder), "exit_status": status, "runs": rows}
+        told = {"suite": suite.name, "runs_dir": str(folder), "exit_status": status, "runs": rows}
         click.echo(json.dumps({**told, "groups": [group.to_json() for group in groups]}, indent=1))
     heads = {run.name: run.head for run in runs}
     compared = {heads[run.compare_with] for run in runs if run.compare_with is not None}
-    _tables(list(results.values()), groups, ", ".join(sorted(compared)), outcomes, as_json)
+    _tables(suite, list(results.values()), groups, ", ".join(sorted(compared)), outcomes, as_json)
     return status
 
 
 def _tables(
+    suite: "Suite",
     results: List[Dict[str, Any]],
     groups: "Sequence[SeedGroup]",
     reference: str,
@@ -171,7 +174,7 @@ def _tables(
     if results and not as_json:
         console().print(comparison_table(results))
         console().print(suite_table(groups, reference))
-        for line in table_lines(groups):
+        for line in table_lines(groups, suite.equivalence_margin):
             console().print(line, markup=False)
     out = console(stderr=as_json)
     for sentence in differences(results):

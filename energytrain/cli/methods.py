@@ -29,6 +29,9 @@ _CHOICES = {
 }
 
 
+_PRECISIONS = {"bf16": "bf16", "bfp8": "8-bit block floating point, emulated", "fp8": "FP8"}
+
+
 @click.command(help="The training methods and where they come from; with NAME, the phases of one.")
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
@@ -181,6 +184,8 @@ def _training(phase: "Train", spec: "RunSpec", network: str) -> str:
     parts = [f"{_epochs(phase)} of the schedule, {network} network"]
     if phase.schedule.milestones == ():
         parts = [f"{phase.last - int(str(phase.first))} epochs at rate {phase.schedule.lr:g}, {network} network"]
+    if phase.precision != "fp32":
+        parts.append(f"in {_PRECISIONS[phase.precision]}")
     if phase.l1 > 0:
         parts.append(f"with L1 of {phase.l1:g} on the BN scales")
     rule = phase.until
@@ -203,6 +208,8 @@ def _training(phase: "Train", spec: "RunSpec", network: str) -> str:
             f"the weights of least magnitude masked in {phase.gradual.steps} steps along a cubic curve up to "
             f"{_share(phase.gradual.prune_ratio)}"
         )
+    if phase.average_from is not None:
+        parts.append(f"its weights the mean of those after epochs {phase.average_from + 1} to {phase.last}")
     if phase.keep:
         kept = ["the start" if epoch == 0 else f"the state after epoch {epoch}" for epoch in phase.keep]
         parts.append(f"keeping {' and '.join(kept)} for later")

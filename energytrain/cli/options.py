@@ -64,12 +64,16 @@ OPTIONS: List[Callable[[Command], Command]] = [
         "--milestones", metavar="80,120", help="Epochs at which the rate is divided by ten (default by paper)."
     ),
     click.option("--momentum", type=float, help="Momentum of SGD (default 0.9)."),
+    click.option(
+        "--average/--no-average", default=None, help="Average the last eighth of the epochs (default: eb-lf, eb-ll)."
+    ),
     click.option("--weight-decay", type=float, help="Weight decay (default 1e-4)."),
     click.option("--seed", type=int, help="Seed of weights, data order and augmentation (default 0)."),
     # the device and its meters
     click.option("--device", help="The device the run is for: auto (default), tx2, nvidia-gpu, generic-cpu."),
     click.option("--compute", type=click.Choice(["auto", "cpu", "cuda"]), help="Where this machine trains."),
-    click.option("--precision", help="fp32 (default) or bf16 (mixed precision)."),
+    click.option("--precision", help="fp32 (default), bf16, fp8 (GPUs that have it), bfp8 (8-bit blocks, emulated)."),
+    click.option("--master-weights", is_flag=True, default=None, help="With bfp8: update fp32 weights, round a copy."),
     click.option("--channels-last/--no-channels-last", default=None, help="Memory format (default by device)."),
     click.option("--meter", multiple=True, metavar="NAME[:KEY=VALUE,...]", help="A meter; repeatable; none for none."),
     click.option("--sample-hz", type=float, help="Readings a second and meter, at most (default 10)."),

@@ -125,7 +125,7 @@ def check_ticket(file: Path, spec: RunSpec, model: nn.Module) -> None:
 def _channel_ticket(file: Path, spec: RunSpec, model: nn.Module) -> Ticket:
     ticket = Ticket.load(file)
     check_fits({unit.name: unit.channels for unit in units_of(model)}, ticket.widths)
-    if spec.method == "eb-ff":
+    if method_info(spec.method).module == "eb_ff":
         hint = "Use --method eb-reinit, which starts fresh."
         if ticket.draw_epoch is None:
             raise UsageError("the ticket does not say at which epoch it was drawn.", hint)
@@ -177,7 +177,7 @@ def search_elsewhere(file: Path) -> Optional[Dict[str, Any]]:
     if not search:
         return None
     device = result["device"]
-    row = {name: search[0][name] for name in ("epochs", "seconds", "flops", "energy")}
+    row = {name: search[0][name] for name in ("epochs", "seconds", "flops", "flops_by_precision", "energy")}
     return {"run": result["name"], "device": device["name"], "host": device["host"], **row}
 
 

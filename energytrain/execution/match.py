@@ -26,8 +26,9 @@ def match_run(spec: RunSpec, other: Mapping[str, Any], what: str, data_dir: Opti
         return dataclasses.replace(spec, width=_width(spec, target, data_dir), match=f"macs:{target}")
     if other["dense"] is None:
         raise UsageError(f"'{other['name']}' says nothing of what a dense epoch costs.", "Name an eb-ff run.")
-    target = int(other["useful"]["flops"])
-    epoch_flops = other["dense"]["flops"] / other["dense"]["epochs"]
+    counted = "flops" if len(other["useful"]["flops_by_precision"]) < 2 else "matrix_flops"
+    target = int(other["useful"][counted])
+    epoch_flops = other["dense"][counted] / other["dense"]["epochs"]
     epochs = max(1, int(target / epoch_flops))
     milestones = schedule(spec).compressed(epochs).milestones
     return dataclasses.replace(

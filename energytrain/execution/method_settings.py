@@ -90,7 +90,7 @@ def ratio_settings(values: Mapping[str, Any], name: str, info: MethodInfo) -> Di
         except ValueError as error:
             raise UsageError(f"--prune-ratio must be a number or 'auto'; it is '{asked}'.") from error
     if "mask-distance" not in info.takes or values.get("ticket") is not None or name == "random-ticket":
-        raise UsageError(f"--prune-ratio auto is for a search of eb-ff or eb-reinit, not for this {name}.")
+        raise UsageError(f"--prune-ratio auto is for the search of an eb-* method, not for this {name}.")
     return {"prune_ratio": WATCHED_RATIO, "accuracy_budget": float(BUDGET if budget is None else budget)}
 
 

@@ -4,19 +4,22 @@ import warnings
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
+from ..costs.bill import network_bill
+from ..costs.fp8_bill import fp8_share
 from ..data.batching import epoch_size
 from ..errors import UsageError
-from ..methods.phase_work import check_work, epoch_items
+from ..methods.phase_work import average_work, averaged_epochs, check_work, epoch_items
 from ..methods.phases import DRAW_EPOCH, Epoch, MaskWeights, Phase, Prune, PseudoPrune, Recipe, Rewind, Train
+from ..precision.fp8 import fp8_layers
 from ..pruning.early_bird import EarlyBird
 from ..pruning.pseudo_prune import PseudoPruneSearch
-from ..pruning.weight_masks import GradientMask
 from ..quantities.ledger import NetworkBill, Work, work_to_json
 from ..runs.masks import encode
 from ..training.checkpoint import CheckpointStore
 from ..training.loop import EpochStats
 from . import pruning
 from .after_epoch import prune_gradually, start_gradual, zero_softly
+from .gradients import after_backward
 from .listener import EpochReport, Listener
 from .live import LiveCost
 from .marks import Marks
@@ -78,8 +81,10 @@ class Runner:
         if phase.gradual is not None and session.epoch is None:
             start_gradual(session, phase.gradual)
         bill, checked = session.bill(phase), check_work(session.model, session.data.info, spec, phase)
-        self._mark_training(phase, planned - first, bill, checked)
+        self._mark_training(phase, first, planned - first, bill, checked)
         self.listener.phase(phase.name, start, planned)
+        if phase.precision == "fp8":
+            self._say_what_runs_in_fp8(bill)
         for epoch in range(start, last):
             self._keep(phase, epoch)
             drawn = self._train_epoch(phase, first, epoch, planned, bill, checked)
@@ -110,6 +115,12 @@ class Runner:
     def _next_phase(self) -> None:
         self.session.phase, self.session.epoch = self.session.phase + 1, None
 
+    def _say_what_runs_in_fp8(self, bill: NetworkBill) -> None:
+        share = fp8_share(bill, fp8_layers(self.session.model))
+        self.listener.message(str(share))
+        for layer, part, reason in share.rest:
+            self.listener.message(f"{layer} ({part:.1%}) runs in bf16: {reason}")
+
     def _start_search(self, phase: Train) -> None:
         assert phase.until is not None
         with warnings.catch_warnings(record=True) as caught:
@@ -124,7 +135,7 @@ class Runner:
             with self.marks.span(phase.name, epoch, "checkpoint"):
                 self.session.keep(self.rewind_store, epoch)
 
-    def _mark_training(self, phase: Train, epochs: int, bill: NetworkBill, checked: List[Work]) -> None:
+    def _mark_training(self, phase: Train, first: int, epochs: int, bill: NetworkBill, checked: List[Work]) -> None:
         session, spec = self.session, self.session.spec
         if spec.measure_epochs is not None and phase.until is not None and spec.draw_epoch is not None:
             epochs = spec.draw_epoch
@@ -132,6 +143,7 @@ class Runner:
             phase.name,
             epochs,
             bill,
+            first=first,
             per_epoch=[item.__dict__ for item in epoch_items(session.model, phase)],
             check=work_to_json(checked),
         )
@@ -149,7 +161,7 @@ class Runner:
         session, spec = self.session, self.session.spec
         train = session.data.train
         _, steps, _ = epoch_size(len(train), spec.batch_size)
-        drawn = False
+        drawn, work = False, []  # type: bool, List[Work]
 
         def on_step(index: int) -> None:
             if self.marks.beat(index + 1, min((index + 1) * spec.batch_size, len(train))):
@@ -163,7 +175,8 @@ class Runner:
                 phase.schedule,
                 epoch,
                 order=phase.name,
-                after_backward=self._after_backward(phase),
+                precision=phase.precision,
+                after_backward=after_backward(session, phase),
                 on_step=on_step,
             )
             if phase.until is not None and isinstance(session.search, EarlyBird):
@@ -173,7 +186,10 @@ class Runner:
             if phase.soft is not None:
                 zero_softly(session, phase.soft)
             if phase.gradual is not None:
-                facts["work"] = work_to_json(prune_gradually(session, phase.gradual, epoch - first, last - first))
+                work += prune_gradually(session, phase.gradual, epoch - first, last - first)
+            work += self._average(phase, epoch, last)
+            if work:
+                facts["work"] = work_to_json(work)
             facts.update(images=stats.images, steps=stats.steps, loss=stats.loss, accuracy=100 * stats.accuracy)
         if isinstance(phase.until, PseudoPrune):
             assert isinstance(session.search, PseudoPruneSearch)
@@ -183,41 +199,44 @@ class Runner:
             drawn = session.search.add(accuracy / 100)
             self.live.add_work(checked)
         self.live.add(bill.training, stats.images, stats.steps)
-        test = self.evaluate(phase.name, epoch, bill)
+        self.live.add_work(work)
+        test = self._judge(phase, epoch, epoch + 1 == last, bill)
         self._report(phase, epoch, last, stats, test, facts)
         return drawn
 
-    def _after_backward(self, phase: Train) -> Optional[Callable[[], None]]:
-        """What happens to the gradients of every step: the L1 penalty, the mask."""
-        session = self.session
-        actions: List[Callable[[], None]] = []
-        if phase.l1 > 0:
-            watching = isinstance(session.search, EarlyBird) and session.search.l1 == phase.l1
-            penalty = session.search if watching else EarlyBird(session.model, l1=phase.l1)
-            assert isinstance(penalty, EarlyBird)
-            actions.append(penalty.penalise)
-        if session.weight_mask is not None:
-            actions.append(GradientMask(session.model, session.weight_mask))
-        if len(actions) < 2:
-            return actions[0] if actions else None
+    def _average(self, phase: Train, epoch: int, last: int) -> List[Work]:
+        """Take an epoch's weights into the mean, and put the mean in their place after the last one; what it costs."""
+        session, ends = self.session, epoch + 1 == last
+        if not averaged_epochs(phase, epoch, epoch + 1):
+            return []
+        session.take_into_average()
+        if ends:
+            session.become_average(epoch + 1, phase.name)
+        return average_work(session.model, session.data.info, session.spec, 1, ends)
 
-        def both() -> None:
-            for action in actions:
-                action()
+    def _judge(self, phase: Train, epoch: int, ends: bool, bill: NetworkBill) -> Optional[float]:
+        """The network in its phase's precision; an averaged one in fp32, whatever it was trained in."""
+        if not (ends and averaged_epochs(phase, epoch, epoch + 1)):
+            return self.evaluate(phase.name, epoch, bill, phase.precision)
+        bill = network_bill(self.session.model, self.session.image_shape)
+        return self.evaluate(phase.name, epoch, bill, "fp32", own_bill=True)
 
-        return both
-
-    def evaluate(self, phase: str, epoch: int, bill: NetworkBill) -> Optional[float]:
+    def evaluate(
+        self, phase: str, epoch: int, bill: NetworkBill, precision: str, own_bill: bool = False
+    ) -> Optional[float]:
+        """Test accuracy in percent; `own_bill`: `bill` is not that of the phase's mark."""
         session = self.session
         with self.marks.span(phase, epoch, "evaluation") as facts:
             images = steps = 0
             for part, source in (("validation", session.data.validation), ("test", session.data.test)):
                 if source is None:
                     continue
-                stats = session.evaluate(session.model, source)
+                stats = session.evaluate(session.model, source, precision)
                 facts[f"{part}_accuracy"], facts[f"{part}_loss"] = 100 * stats.accuracy, stats.loss
                 images, steps = images + stats.images, steps + stats.steps
             facts.update(images=images, steps=steps)
+            if own_bill:
+                facts["work"] = work_to_json([(bill.evaluation, images, steps)])
         self.live.add(bill.evaluation, images, steps)
         test: Optional[float] = facts.get("test_accuracy")
         return test

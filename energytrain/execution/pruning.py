@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Union
 
 from safetensors.torch import save_file
 
-from ..costs.bill import network_bill
 from ..data.batching import epoch_size
 from ..errors import RunFailed, UsageError
-from ..methods.phase_work import masked_names, masking_work, pruning_work, ratio_check_work, saliency_images
+from ..methods.catalog import search_precision
+from ..methods.phase_work import bill_in, masked_names, masking_work, pruning_work, ratio_check_work, saliency_images
 from ..methods.phases import FRESH, MaskWeights, Prune, Rewind, Train
 from ..pruning.pseudo_prune import PseudoPruneSearch
 from ..pruning.saliency import snip_scores
@@ -28,10 +28,11 @@ def prune(runner: "Runner", phase: Prune) -> None:
     session, info = runner.session, runner.session.data.info
     with runner.marks.span(phase.name, None, "pruning") as facts:
         before = session.model
-        bill = network_bill(session.dense_network(), session.image_shape, precision=session.spec.precision)
+        searched_in = search_precision(session.spec)
+        bill = bill_in(searched_in, session.dense_network(), session.image_shape)
         ticket, weights, checks = draw_ticket(session, phase, runner.ticket_file, lambda step: _beat(runner, step))
         work = pruning_work(before, info, session.spec, phase, ticket.kept_counts)
-        work += ratio_check_work(before, info, session.spec, checks)
+        work += ratio_check_work(before, info, session.spec, searched_in, checks)
         facts["work"] = work_to_json(work)
         session.become_ticket(ticket, weights, fresh=phase.weights == "fresh")
     session.phase, session.epoch = session.phase + 1, None
@@ -136,7 +137,7 @@ def _evaluate_last(runner: "Runner", name: str) -> None:
         return
     bill = session.bill()
     runner.mark_phase(name, 0, bill)
-    runner.evaluate(name, 0, bill)
+    runner.evaluate(name, 0, bill, session.spec.precision)
 
 
 def _store(runner: "Runner", ticket: Union[Ticket, WeightTicket]) -> None:

@@ -5,6 +5,7 @@ from typing import Callable, Iterator, Optional
 
 from torch import nn
 
+from ..methods.catalog import search_precision
 from ..methods.phase_work import masked_names
 from ..methods.phases import PseudoPrune
 from ..pruning.masks import bn_scale_mask
@@ -36,12 +37,13 @@ def short_training(
 ) -> Iterator[float]:
     """Train `model` in place at the rate `spec.ppr_lr`; after each epoch its validation accuracy in percent.
 
-    Momentum begins at 0. Order and augmentation are those of the session's next epochs.
+    It is trained in the search's precision. Momentum begins at 0. Order and augmentation are those of the session's
+    next epochs.
     """
     spec, validation = session.spec, session.data.validation
     assert validation is not None and spec.ppr_lr is not None
     optimiser = make_sgd(model, spec.ppr_lr, spec.momentum, spec.weight_decay, spec.nesterov)
-    next_epoch = session.draw_epoch or session.epoch or 0
+    next_epoch, precision = session.draw_epoch or session.epoch or 0, search_precision(spec)
     for epoch in range(epochs):
         session.train_epoch(
             model,
@@ -49,11 +51,12 @@ def short_training(
             Schedule(spec.ppr_lr, epochs),
             epoch,
             order="check",
+            precision=precision,
             data_epoch=next_epoch + epoch,
             after_backward=after_backward,
             on_step=on_step,
         )
-        yield 100 * session.evaluate(model, validation).accuracy
+        yield 100 * session.evaluate(model, validation, precision).accuracy
 
 
 def _mask(session: Session, rule: PseudoPrune) -> WeightMask:

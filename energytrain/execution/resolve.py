@@ -14,13 +14,14 @@ from ..meters.catalog import check_meter, parse_meter
 from ..methods.catalog import METHODS, MethodInfo, method_info
 from ..methods.network import data_info
 from ..models.catalog import MODELS
-from ..precision.defaults import check_precision, default_channels_last, default_precision
+from ..precision.defaults import default_channels_last
 from ..runs.find import find_runs
 from ..runs.protocols import DEFAULT_MODELS, PROTOCOLS, defaults
 from ..runs.result import profile_of, run_result
 from ..runs.spec import RunSpec, folder_name
 from ..training.reproducible import pick_device
 from .method_settings import judged_share, method_settings, ratio_settings
+from .precision_settings import averages, master_weights, run_precision
 from .settings import Budget, Settings
 
 DEFAULT_ALIGN = 8
@@ -44,7 +45,7 @@ def resolve(options: Mapping[str, Any]) -> Tuple[RunSpec, Settings]:
     epochs = int(values["epochs"])
     setup = load_setup(device)
     compute = pick_device(given.get("compute", "auto"))
-    precision = check_precision(given.get("precision", default_precision(compute.type)))
+    precision = run_precision(given, method, compute.type)
     ticket, ticket_file = _ticket(given.get("ticket"), method_info(method))
     settings_of_method = method_settings(values, method, method_info(method), epochs)
     init, init_file = _init(given.get("init", "fresh"))
@@ -91,6 +92,8 @@ def resolve(options: Mapping[str, Any]) -> Tuple[RunSpec, Settings]:
         measure_epochs=values.get("measure_epochs"),
         random_labels=bool(values.get("random_labels", False)),
         augment=bool(values.get("augment", not values.get("random_labels"))),
+        average=averages(values, method),
+        master_weights=master_weights(values, method, precision),
         **settings_of_method,
     )
     spec = _matched(spec, given, method_info(method))

@@ -172,7 +172,8 @@ def _train(
         checkpoint = store.load_latest()
         if checkpoint is not None:
             session.restore(checkpoint, *_search_of(recipe, int(checkpoint.state["phase"])))
-    live = LiveCost(attempt.metering, profile_of(spec.device), device_is_here(spec))
+    emulated = any(isinstance(phase, Train) and phase.precision == "bfp8" for phase in recipe)
+    live = LiveCost(attempt.metering, profile_of(spec.device), device_is_here(spec), emulated)
     if settings.budget.joules is not None and not live.knows_joules:
         raise UsageError(
             f"a budget in joules cannot be kept: the energy of {spec.device} is not known here.", _METER_IT

@@ -1,4 +1,4 @@
-"""The state of a run between two epochs: network, optimiser, search, ticket or weight mask, and place in the recipe.
+"""The state of a run between two epochs: network, optimiser, search, ticket, mask, average, place in the recipe.
 
 Everything here goes into a checkpoint and comes back from it bit for bit. Augmentation and order of the data are keyed
 by seed, epoch and sample, so no position inside an epoch has to be kept.
@@ -6,9 +6,10 @@ by seed, epoch and sample, so no position inside an epoch has to be kept.
 
 import zlib
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Union
 
 import torch
+from torch.optim.swa_utils import AveragedModel, update_bn
 
 from ..data.batching import epoch_size
 from ..data.catalog import DataBundle, Part
@@ -28,7 +29,7 @@ from ..quantities.ledger import NetworkBill
 from ..runs.spec import RunSpec
 from ..training.checkpoint import Checkpoint, CheckpointStore
 from ..training.evaluate import EvalStats, evaluate
-from ..training.loop import EpochStats, train_epoch
+from ..training.loop import Batch, EpochStats, train_epoch
 from ..training.optimiser import make_sgd
 from ..training.reproducible import seed_everything
 from ..training.schedule import Schedule
@@ -36,7 +37,7 @@ from ..training.state import pack, unpack
 from .weights import initial_weights
 
 _FRESH = 1 << 20  # added to the seed of a second start
-_MASK = "mask."
+_MASK, _AVERAGE = "mask.", "average."
 
 
 class Session:
@@ -52,6 +53,7 @@ class Session:
         self.weight_mask: Optional[WeightMask] = None
         self.draw_epoch: Optional[int] = None
         self.search: Union[EarlyBird, PseudoPruneSearch, None] = None
+        self.average: Optional[AveragedModel] = None
         self.saved = 0
         seed_everything(spec.seed)
         self.model = self.build_dense(spec.seed)
@@ -170,43 +172,62 @@ class Session:
         epoch: int,
         *,
         order: str,
+        precision: str,
         data_epoch: Optional[int] = None,
         after_backward: Optional[Callable[[], object]] = None,
         on_step: Optional[Callable[[int], object]] = None,
     ) -> EpochStats:
-        """Train `model` in place for `epoch` of `schedule`, on this run's training images and in its precision.
+        """Train `model` in place for `epoch` of `schedule`, on this run's training images.
 
         order: the phase whose order and augmentation the images have; data_epoch: which epoch of them, by default
         `epoch`.
         """
-        spec, train = self.spec, self.data.train
-        _, steps, drop_last = epoch_size(len(train), spec.batch_size)
-        batches = train.batches(
-            epoch if data_epoch is None else data_epoch,
-            spec.batch_size,
-            seed=self.order_seed(order),
-            train=True,
-            drop_last=drop_last,
-            channels_last=spec.channels_last,
-        )
+        spec = self.spec
         return train_epoch(
             model,
-            batches,
+            self.train_batches(epoch if data_epoch is None else data_epoch, order),
             optimiser,
             schedule,
             epoch,
-            steps=steps,
-            precision=spec.precision,
+            steps=epoch_size(len(self.data.train), spec.batch_size)[1],
+            precision=precision,
+            master_weights=spec.master_weights,
             channels_last=spec.channels_last,
             after_backward=after_backward,
             on_step=on_step,
         )
 
-    def evaluate(self, model: torch.nn.Module, part: Part) -> EvalStats:
+    def train_batches(self, epoch: int, order: str) -> Iterator[Batch]:
+        """The training images of `epoch` in the order and augmentation of the phase `order`."""
+        spec, train = self.spec, self.data.train
+        return train.batches(
+            epoch,
+            spec.batch_size,
+            seed=self.order_seed(order),
+            train=True,
+            drop_last=epoch_size(len(train), spec.batch_size)[2],
+            channels_last=spec.channels_last,
+        )
+
+    def evaluate(self, model: torch.nn.Module, part: Part, precision: str) -> EvalStats:
         """Loss and accuracy of `model` on a part of this run's data."""
         spec = self.spec
         batches = part.batches(0, spec.batch_size, channels_last=spec.channels_last)
-        return evaluate(model, batches, precision=spec.precision, channels_last=spec.channels_last)
+        return evaluate(model, batches, precision=precision, channels_last=spec.channels_last)
+
+    def take_into_average(self) -> None:
+        """Take the present weights into the mean of an averaging, the first of which starts it."""
+        if self.average is None:
+            self.average = AveragedModel(self.model)
+        self.average.update_parameters(self.model)
+
+    def become_average(self, epoch: int, order: str) -> None:
+        """Give the network the mean weights, and batch normalisations the statistics of the images of `epoch`."""
+        assert self.average is not None
+        self.model.load_state_dict(self.average.module.state_dict())
+        lay_out(self.model, self.spec.channels_last, self.optimiser)
+        update_bn(self.train_batches(epoch, order), self.model, self.device)
+        self.average = None
 
     def order_seed(self, phase: str) -> int:
         """The seed of the data's order and augmentation in a phase; phases differ, so that none repeats another."""
@@ -215,7 +236,7 @@ class Session:
     def bill(self, phase: Optional[Train] = None) -> NetworkBill:
         """What an image and a step of the present network cost, in `phase` with all that it adds to a step."""
         masked = None if self.weight_mask is None else sum(part.numel() for part in self.weight_mask.values())
-        return training_bill(self.model, self.image_shape, self.spec.precision, phase, masked)
+        return training_bill(self.model, self.image_shape, self.spec, phase, masked)
 
     def save(self, store: CheckpointStore) -> None:
         """Write a checkpoint of everything above; atomic, and the one before it is kept."""
@@ -224,6 +245,8 @@ class Session:
         state["ticket"] = None if self.ticket is None else self.ticket.to_json()
         state["draw_epoch"] = self.draw_epoch
         state["search"] = None if self.search is None else self.search.state_dict()
+        if self.average is not None:
+            tensors.update({_AVERAGE + name: value for name, value in self.average.state_dict().items()})
         if self.weight_mask is not None:
             bits, state["weight_mask"] = pack_mask(self.weight_mask)
             tensors.update({_MASK + name: bits[name] for name in bits})
@@ -247,8 +270,11 @@ class Session:
         self.draw_epoch = state.get("draw_epoch", self.draw_epoch)
         unpack(checkpoint.tensors, state["packed"], self.model, self.optimiser)
         if state.get("weight_mask") is not None:
-            bits = {name[len(_MASK) :]: t for name, t in checkpoint.tensors.items() if name.startswith(_MASK)}
-            self.weight_mask = unpack_mask(bits, state["weight_mask"])
+            self.weight_mask = unpack_mask(_under(_MASK, checkpoint), state["weight_mask"])
+        average = _under(_AVERAGE, checkpoint)
+        if average:
+            self.average = AveragedModel(self.model)
+            self.average.load_state_dict(average)
         if state["search"] is not None and rule is not None:
             self.start_search(rule, l1)
             assert self.search is not None
@@ -256,3 +282,7 @@ class Session:
             if self.draw_epoch is None and self.spec.draw_epoch is None:  # a state from before it was kept
                 self.draw_epoch = self.search.epoch
         self.phase, self.epoch, self.saved = int(state["phase"]), state["epoch"], checkpoint.number
+
+
+def _under(prefix: str, checkpoint: Checkpoint) -> Dict[str, torch.Tensor]:
+    return {name[len(prefix) :]: value for name, value in checkpoint.tensors.items() if name.startswith(prefix)}

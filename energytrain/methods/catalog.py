@@ -1,12 +1,13 @@
 """The methods by name: what each is, in a line, where its recipe lies, and what it takes when not told."""
 
+import dataclasses
 import importlib
 from dataclasses import dataclass
 from typing import Dict, Optional, Tuple
 
 from ..errors import unknown
 from ..runs.spec import RunSpec
-from .phases import Recipe
+from .phases import Phase, Recipe, Train
 
 _ROUNDS = ("retrain", "rounds", "fixed")
 _SEARCH = ("retrain", "mask-distance", "ppr", "fixed")
@@ -20,7 +21,8 @@ class MethodInfo:
     "ticket" or "flops". takes: "retrain" (--retrain and --retrain-epochs), "rounds", and the values of --search; the
     first of these is the default. retrain, retrain_share: the default technique and its length as a share of the
     schedule. rounds: how many by default; 0: as many as come nearest to 20 % a round. weights: single weights are
-    masked, so nothing gets smaller.
+    masked, so nothing gets smaller. search_precision: of the search, where it is not that of the run; precision: the
+    run's, where the method has one of its own. average: weights are averaged unless told otherwise.
     """
 
     title: str
@@ -33,6 +35,9 @@ class MethodInfo:
     retrain_share: float = 1.0
     rounds: int = 1
     weights: bool = False
+    search_precision: Optional[str] = None
+    precision: Optional[str] = None
+    average: bool = False
 
 
 _LT = "Frankle & Carbin 2019"
@@ -42,6 +47,24 @@ METHODS: Dict[str, MethodInfo] = {
     "dense": MethodInfo("dense training", "the baseline", "dense", False),
     "eb-ff": MethodInfo(
         "Early-Bird Train, full precision", "You et al. 2020, Algorithm 1, Table 2", "eb_ff", True, takes=_SEARCH
+    ),
+    "eb-lf": MethodInfo(
+        "Early-Bird Train, searching in 8 bits",
+        "You et al. 2020, Table 2",
+        "eb_ff",
+        True,
+        takes=_SEARCH,
+        search_precision="bfp8",
+        average=True,
+    ),
+    "eb-ll": MethodInfo(
+        "Early-Bird Train in 8 bits",
+        "You et al. 2020, Section 4.3, Table 2",
+        "eb_ff",
+        True,
+        takes=_SEARCH,
+        precision="bfp8",
+        average=True,
     ),
     "eb-reinit": MethodInfo(
         "Early-Bird Train, fresh weights", "You et al. 2020, Table 2", "eb_reinit", True, takes=_SEARCH[1:]
@@ -109,7 +132,25 @@ def method_info(name: str) -> MethodInfo:
 
 
 def recipe_of(spec: RunSpec) -> Recipe:
-    """The phases of `spec`'s method, in order."""
+    """The phases of `spec`'s method, in order, each with its precision."""
     module = importlib.import_module(f".{method_info(spec.method).module}", __package__)
     phases: Recipe = module.recipe(spec)
-    return phases
+    last = max(number for number, phase in enumerate(phases) if isinstance(phase, Train))
+    return tuple(_trained(spec, phase, number == last) for number, phase in enumerate(phases))
+
+
+def search_precision(spec: RunSpec) -> str:
+    """The precision in which a search trains."""
+    return method_info(spec.method).search_precision or spec.precision
+
+
+# Where averaging begins: epoch 140 of 160 in the code of the Early-Bird paper.
+AVERAGED_FROM = 7 / 8
+
+
+def _trained(spec: RunSpec, phase: Phase, last: bool) -> Phase:
+    if not isinstance(phase, Train):
+        return phase
+    precision = spec.precision if phase.until is None else search_precision(spec)
+    start = int(AVERAGED_FROM * phase.schedule.epochs) if spec.average and last else None
+    return dataclasses.replace(phase, precision=precision, average_from=start)

@@ -1,6 +1,7 @@
-"""EB Train FF: search and retraining in full precision (You et al. 2020, Algorithm 1, Section 4.2, Table 2).
+"""EB Train FF, LF and LL (You et al. 2020, Algorithm 1, Sections 4.2 and 4.3, Table 2).
 
-The ticket keeps the weights of the search and continues the schedule at the epoch at which it was drawn.
+The ticket keeps the weights of the search and continues the schedule at the epoch at which it was drawn. FF trains in
+full precision, LF searches in 8-bit block floating point, LL does both in it: `catalog` says which.
 """
 
 from ..runs.spec import RunSpec

@@ -5,13 +5,16 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from torch import nn
 
+from ..costs.averaging_work import averaging_work, statistics_work
 from ..costs.bill import mask_work, network_bill
 from ..costs.filter_work import filter_ranking_work, zeroing_work
+from ..costs.fp8_bill import fp8_bill
 from ..costs.pruning_work import gradient_mask_work, ranking_work, saliency_items
 from ..costs.thinet_work import thinet_work
 from ..data.batching import epoch_size, steps
 from ..data.catalog import DataInfo
 from ..models.units import units_of
+from ..precision.fp8 import fp8_layers
 from ..pruning.filters import per_layer_counts
 from ..pruning.rebuild import shrink
 from ..pruning.weight_masks import weight_names
@@ -20,11 +23,22 @@ from ..runs.spec import RunSpec
 from .phases import MaskDistance, MaskWeights, Prune, Train
 
 
-def training_bill(
-    model: nn.Module, shape: Sequence[int], precision: str, phase: Optional[Train], masked: Optional[int]
+def bill_in(
+    precision: str, model: nn.Module, shape: Sequence[int], *, master_weights: bool = False, l1: bool = False
 ) -> NetworkBill:
-    """`network_bill` of `model` with all that `phase` adds to a step; `masked`: weights whose gradients are masked."""
-    bill = network_bill(model, shape, precision=precision, l1=phase is not None and phase.l1 > 0)
+    """What an image and a step of `model` cost in a precision as `--precision` names it."""
+    if precision == "fp8":
+        return fp8_bill(model, shape, fp8_layers(model), l1=l1)
+    return network_bill(model, shape, precision=precision, master_weights=master_weights, l1=l1)
+
+
+def training_bill(
+    model: nn.Module, shape: Sequence[int], spec: RunSpec, phase: Optional[Train], masked: Optional[int]
+) -> NetworkBill:
+    """`bill_in` of `model` with all that `phase` adds to a step; `masked`: weights whose gradients are masked."""
+    precision = spec.precision if phase is None else phase.precision
+    l1 = phase is not None and phase.l1 > 0
+    bill = bill_in(precision, model, shape, master_weights=spec.master_weights, l1=l1)
     if phase is None or masked is None:
         return bill
     return dataclasses.replace(bill, training=(*bill.training, gradient_mask_work(masked)))
@@ -51,7 +65,7 @@ def check_work(model: nn.Module, data: DataInfo, spec: RunSpec, phase: Train) ->
     else:
         masked = 2 * sum(unit.channels for unit in units_of(model))
         ranking = mask_work(model)
-    bill = training_bill(model, shape, spec.precision, phase=dataclasses.replace(phase, l1=0.0), masked=masked)
+    bill = training_bill(model, shape, spec, phase=dataclasses.replace(phase, l1=0.0), masked=masked)
     images, batches, _ = epoch_size(data.train_images, spec.batch_size)
     validation = data.validation_images
     return [
@@ -59,6 +73,20 @@ def check_work(model: nn.Module, data: DataInfo, spec: RunSpec, phase: Train) ->
         (bill.training, images, batches),
         (bill.evaluation, validation, steps(validation, spec.batch_size)),
     ]
+
+
+def averaged_epochs(phase: Train, first: int, last: int) -> int:
+    """How many of the epochs first .. last - 1 of `phase` end with weights that are averaged."""
+    return 0 if phase.average_from is None else max(0, last - max(first, phase.average_from))
+
+
+def average_work(model: nn.Module, data: DataInfo, spec: RunSpec, epochs: int, ends: bool) -> List[Work]:
+    """What averaging over `epochs` costs; where the phase `ends`, with the pass that renews the statistics."""
+    work = [averaging_work(sum(parameter.numel() for parameter in model.parameters()), epochs)]
+    if ends:
+        images, batches, _ = epoch_size(data.train_images, spec.batch_size)
+        work.append(statistics_work(network_bill(model, (data.channels, data.size, data.size)), images, batches))
+    return work
 
 
 def masking_work(model: nn.Module, data: DataInfo, spec: RunSpec, phase: MaskWeights) -> List[Work]:
@@ -85,15 +113,19 @@ def pruning_work(model: nn.Module, data: DataInfo, spec: RunSpec, phase: Prune, 
 
 
 def ratio_check_work(
-    dense: nn.Module, data: DataInfo, spec: RunSpec, checks: Sequence[Mapping[str, Any]]
+    dense: nn.Module, data: DataInfo, spec: RunSpec, precision: str, checks: Sequence[Mapping[str, Any]]
 ) -> List[Work]:
-    """What the checks of `--prune-ratio auto` cost: for each, by its kept channels, its epochs and validations."""
+    """What the checks of `--prune-ratio auto` cost: for each, by its kept channels, its epochs and validations.
+
+    precision: of the search, in which they train.
+    """
     shape = (data.channels, data.size, data.size)
     images, batches, _ = epoch_size(data.train_images, spec.batch_size)
     validation = data.validation_images
     work: List[Work] = []
     for check in checks:
-        bill, epochs = network_bill(shrink(dense, check["kept"]), shape, precision=spec.precision), check["epochs"]
+        bill = bill_in(precision, shrink(dense, check["kept"]), shape, master_weights=spec.master_weights)
+        epochs = check["epochs"]
         work.append(((mask_work(dense),), 0, 1))
         work.append((bill.training, images * epochs, batches * epochs))
         work.append((bill.evaluation, validation * epochs, steps(validation, spec.batch_size) * epochs))

@@ -70,7 +70,9 @@ class Train:
     With `until` the phase also ends, and a ticket is drawn, by that rule. `keep` names epochs (counted before they are
     trained; `last` is the phase's end) whose state a later `Rewind` goes back to. `soft` zeroes, after every epoch,
     this share of each layer's filters, which may grow back. With `length` the phase ends that many epochs after
-    `first`, whatever `last` says: for one that begins at an epoch that only the run knows.
+    `first`, whatever `last` says: for one that begins at an epoch that only the run knows. With `average_from` the
+    network that the phase leaves is the mean of those that its epochs from that one on ended with.
+    `recipe_of` fills in both `precision` and `average_from`.
     """
 
     name: str
@@ -83,6 +85,8 @@ class Train:
     soft: Optional[float] = None
     gradual: Optional[Gradual] = None
     length: Optional[int] = None
+    precision: str = "fp32"
+    average_from: Optional[int] = None
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,11 @@ from ..pruning.rebuild import shrink
 from ..pruning.ticket import Ticket
 from ..quantities.ledger import Ledger, Work, spend
 from ..runs.spec import RunSpec
-from .catalog import recipe_of
+from .catalog import recipe_of, search_precision
 from .network import dense_network
 from .phase_work import (
+    average_work,
+    averaged_epochs,
     check_work,
     epoch_items,
     masked_elements,
@@ -77,7 +79,7 @@ def planned_ledger(spec: RunSpec, data: DataInfo, draws: Union[Draws, Ticket, No
         if isinstance(phase, Prune):
             kept = _kept(known, phase, spec)
             work = pruning_work(model, data, spec, phase, kept)
-            work += ratio_check_work(dense, data, spec, known.checks)
+            work += ratio_check_work(dense, data, spec, search_precision(spec), known.checks)
             model = shrink(dense, kept)
         elif isinstance(phase, MaskWeights):
             if phase.criterion == "given":
@@ -90,11 +92,15 @@ def planned_ledger(spec: RunSpec, data: DataInfo, draws: Union[Draws, Ticket, No
                 masked = masked_elements(model, "magnitude", phase.gradual.skip_ends)
                 work.append(((ranking_work(masked),), 0, phase.gradual.steps))
             epochs = _epochs(phase, known, spec)
-            bill = training_bill(model, shape, spec.precision, phase, masked)
+            bill = training_bill(model, shape, spec, phase, masked)
             work.append((bill.training, images * epochs, steps * epochs))
             work.append((epoch_items(model, phase), 0, epochs))
             for items, seen, taken in check_work(model, data, spec, phase):
                 work.append((items, seen * epochs, taken * epochs))
+            first = _resolved(phase.first, known, spec)
+            averaged = averaged_epochs(phase, first, first + epochs)
+            if averaged:
+                work += average_work(model, data, spec, averaged, ends=True)
         else:
             assert isinstance(phase, Rewind)
         for items, seen, taken in work:

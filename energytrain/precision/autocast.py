@@ -1,4 +1,4 @@
-"""What `--precision fp32|bf16` means on each device.
+"""What `--precision fp32|bf16` means on each device; bfp8 and fp8 have files of their own.
 
 fp32: weights, activations and gradients in float32. On a GPU of compute capability 8.0 and up PyTorch lets cuDNN run
 float32 convolutions on TF32 tensor cores (10 bits of mantissa) unless told otherwise; that switch is left as the user
@@ -17,7 +17,7 @@ from .defaults import check_precision
 
 
 def autocast(precision: str, device: torch.device) -> ContextManager[Any]:
-    """A context for the forward pass that may be entered once a step.
+    """A context for the forward pass in fp32 or bf16 that may be entered once a step.
 
     UsageError for an unknown precision, and for bf16 on a GPU that has no bfloat16 arithmetic.
     """
@@ -42,6 +42,10 @@ def describe(precision: str, device: torch.device) -> str:
     """The arithmetic in words for a report, for instance "fp32 (convolutions in TF32)"."""
     if check_precision(precision) == "bf16":
         return "bf16 autocast (weights, optimiser and loss in fp32)"
+    if precision == "bfp8":
+        return "8-bit block floating point, emulated in fp32"
+    if precision == "fp8":
+        return "FP8 (e4m3 forward, e5m2 backward), the rest in bf16"
     if device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0):
         tf32 = [
             what

@@ -2,7 +2,7 @@
 
 from ..errors import unknown
 
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("fp32", "bf16", "bfp8", "fp8")
 
 
 def check_precision(precision: str) -> str:
@@ -21,7 +21,7 @@ def default_channels_last(compute: str, precision: str) -> bool:
     """Whether images and weights lie channels last (NHWC) unless told otherwise; `compute` is "cpu" or "cuda".
 
     On the CPU it is the faster one in both precisions (a training step of VGG16 with quarter widths at 32 px, batch
-    64, one thread: fp32 101 -> 80 ms, bf16 65 -> 52 ms). On a GPU tensor cores want it, so bf16 has it; fp32 there
-    keeps NCHW, which is what the kernels of a Pascal board such as the TX2 are made for.
+    64, one thread: fp32 101 -> 80 ms, bf16 65 -> 52 ms). On a GPU tensor cores want it, so bf16 and fp8 have it;
+    fp32 there keeps NCHW, which is what the kernels of a Pascal board such as the TX2 are made for.
     """
-    return compute == "cpu" or precision == "bf16"
+    return compute == "cpu" or precision in ("bf16", "fp8")

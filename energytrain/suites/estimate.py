@@ -20,7 +20,7 @@ from ..methods.planned_ledger import Draws, planned_ledger
 from ..models.units import units_of
 from ..pruning.rebuild import shrink
 from ..pruning.ticket import Ticket
-from ..quantities.ledger import Ledger
+from ..quantities.ledger import MATRIX_KINDS, Ledger
 from ..runs.spec import RunSpec
 
 Kept = Tuple[Tuple[str, int], ...]
@@ -29,13 +29,14 @@ Kept = Tuple[Tuple[str, int], ...]
 class Plan(NamedTuple):
     """A run's work, and the network of each training phase: kept channels by unit, empty for the dense network.
 
-    assumed: what of it is assumed, in words, or nothing.
+    precisions: in what each training phase computes. assumed: what of it is assumed, in words, or nothing.
     """
 
     spec: RunSpec
     settings: Settings
     ledger: Ledger
     networks: Mapping[str, Kept]
+    precisions: Mapping[str, str]
     draws: Draws
     assumed: str
 
@@ -57,7 +58,8 @@ def plan(options: Mapping[str, Any], matched: Optional[Plan] = None) -> Plan:
     draws, assumed = assumed_draws(spec, settings, data)
     if matched is not None:
         assumed = matched.assumed
-    return Plan(spec, settings, planned_ledger(spec, data, draws), _networks(spec, draws), draws, assumed)
+    precisions = {phase.name: phase.precision for phase in recipe_of(spec) if isinstance(phase, Train)}
+    return Plan(spec, settings, planned_ledger(spec, data, draws), _networks(spec, draws), precisions, draws, assumed)
 
 
 def assumed_draws(spec: RunSpec, settings: Settings, data: DataInfo) -> Tuple[Draws, str]:
@@ -104,13 +106,21 @@ def _as_result(planned: Plan) -> Mapping[str, Any]:
     kept = dict(list(planned.networks.values())[-1])
     whole = dense_network(spec, data)
     after = network_bill(shrink(whole, kept) if kept else whole, (data.channels, data.size, data.size))
-    dense = planned_ledger(dataclasses.replace(spec, method="dense"), data)
+    dense = planned_ledger(dataclasses.replace(spec, method="dense", average=False), data)
     return {
         "name": planned.settings.folder.name,
         "spec": spec.to_json(),
         "status": "done",
         "ticket": {} if kept else None,
         "network": {"after": {"macs": after.macs}},
-        "useful": {"flops": planned.ledger.flops()},
-        "dense": {"flops": dense.flops(), "epochs": spec.epochs},
+        "useful": _flops(planned.ledger),
+        "dense": {**_flops(dense), "epochs": spec.epochs},
+    }
+
+
+def _flops(ledger: Ledger) -> Dict[str, Any]:
+    return {
+        "flops": ledger.flops(),
+        "matrix_flops": ledger.flops(kinds=MATRIX_KINDS),
+        "flops_by_precision": ledger.by_precision(),
     }

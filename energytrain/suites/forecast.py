@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ..costs.energy_model import predict
+from ..costs.fp32_twin import is_emulated
+from ..methods.catalog import search_precision
 from ..quantities.energy import Energy, Provenance, total
 from ..quantities.ledger import Ledger, WorkItem
 from ..runs.folder import RunFolder
@@ -18,6 +20,7 @@ from ..runs.spec import RunSpec
 from . import standing as at
 from .decision import CONTINUE, TRAINS, WAIT, Decision
 from .estimate import Plan, plan
+from .flops import LESS, Flops, left_of, mean_flops, planned_flops, sum_of_flops
 from .jobs import Job
 from .matrix import SuiteRun
 from .pace import Stopwatch, first_step_seconds
@@ -42,7 +45,8 @@ ALIKE = (
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure and how it was made, in words; None where it cannot be told. `joules` also have their provenance."""
+    """A figure and how it was made, in words; None where it cannot be told. Joules also have their provenance, with
+    "what-if" behind it where arithmetic is emulated (`costs.what_if`)."""
 
     value: Optional[float]
     source: str
@@ -57,7 +61,7 @@ class Forecast:
     run: str
     do: str
     why: str
-    flops: Optional[Figure] = None
+    flops: Optional[Flops] = None
     seconds: Optional[Figure] = None
     joules: Optional[Figure] = None
 
@@ -119,17 +123,17 @@ class _Forecaster:
         """The means of the same training under other seeds."""
         n = len(siblings)
         source = f"as in {siblings[0].run.name}" if n == 1 else f"mean of {n} other seeds"
-        flops = sum(one.result["useful"]["flops"] for one in siblings) / n
+        flops = mean_flops([one.result["useful"] for one in siblings], source)
         seconds = sum(one.result["spent"]["seconds"] for one in siblings) / n + self.startup
         energies = [Energy.from_json(one.result["useful"]["energy"]) for one in siblings]
         newest = energies[-1]
         like = [e for e in energies if (e.provenance, e.scope) == (newest.provenance, newest.scope)]
         mean = total(like).scaled(1 / len(like), Provenance.EXTRAPOLATED)
-        return Forecast("", "", "", Figure(flops, source), Figure(seconds, source), _joules(mean, source))
+        emulated = siblings[-1].result.get("what_if") is not None
+        return Forecast("", "", "", flops, Figure(seconds, source), _joules(mean, source, emulated))
 
     def _planned(self, job: Job) -> Forecast:
         planned = self._plan(job)
-        flops = planned.ledger.flops()
         source = "planned" if not planned.assumed else f"planned, assuming that {planned.assumed}"
         alike = [done for done in self.done if _is_alike(done.result["spec"], planned.spec)]
         same = [done for done in alike if done.run.options["method"] == planned.spec.method]
@@ -137,7 +141,7 @@ class _Forecaster:
             "",
             "",
             "",
-            Figure(float(flops), source),
+            planned_flops(planned.ledger, source),
             self._seconds(planned, same or alike),
             self._energy(planned, same or alike),
         )
@@ -163,7 +167,8 @@ class _Forecaster:
         seconds = self.startup
         for phase in planned.ledger.phases():
             kept = planned.networks.get(phase, ())
-            pace = self.stopwatch.pace(planned.spec, planned.settings, kept)
+            spec = replace(planned.spec, precision=planned.precisions.get(phase, planned.spec.precision))
+            pace = self.stopwatch.pace(spec, planned.settings, kept)
             # Choosing what to prune is no training; it is timed as if it were.
             share = pace.evaluation_share if phase in planned.networks else 0.0
             seconds += planned.ledger.flops(phase) * pace.seconds_per_flop * (1 + share)
@@ -182,24 +187,30 @@ class _Forecaster:
         profile = profile_of(planned.spec.device)
         if profile is None:
             return Figure(None, f"{planned.spec.device} has no profile, and nothing was measured yet")
-        energy = predict(items_of(planned.ledger), 0, 1, profile).energy
-        return _joules(energy, f"the profile of {planned.spec.device}")
+        phases = [items_of(planned.ledger, phase) for phase in planned.ledger.phases()]
+        energy = total(predict(items, 0, 1, profile).energy for items in phases)
+        emulated = any(map(is_emulated, phases))
+        source = f"the profile of {planned.spec.device}"
+        return _joules(energy, f"{source} and 8-bit unit energies, in the same time" if emulated else source, emulated)
 
 
-def items_of(ledger: Ledger) -> List[WorkItem]:
-    """A ledger as the energy model's work of one step. Layers of one kind are one item here: where some of them are
+def items_of(ledger: Ledger, phase: str) -> List[WorkItem]:
+    """A phase of a ledger as the energy model's work of one step. Layers of one kind are one item here: where some are
     bound by memory and others by arithmetic, the model gives a little less than for each of them."""
-    return [WorkItem(e.phase, e.kind, e.stage, e.precision, 0, 0, e.flops, e.bytes, e.launches) for e in ledger]
+    done = [entry for entry in ledger if entry.phase == phase]
+    return [WorkItem(phase, e.kind, e.stage, e.precision, 0, 0, e.flops, e.bytes, e.launches) for e in done]
 
 
-def _joules(energy: Energy, source: str) -> Figure:
+def _joules(energy: Energy, source: str, emulated: bool = False) -> Figure:
     if energy.joules is None:
         return Figure(None, str(energy.reason))
-    return Figure(energy.joules, source, energy.provenance.value)
+    return Figure(energy.joules, source, f"{energy.provenance.value}{', what-if' if emulated else ''}")
 
 
 def _is_alike(done: Mapping[str, Any], spec: RunSpec) -> bool:
-    return done["measure_epochs"] is None and all(done[name] == getattr(spec, name) for name in ALIKE)
+    other = RunSpec.from_json(done)
+    same = search_precision(other) == search_precision(spec)
+    return same and other.measure_epochs is None and all(done[name] == getattr(spec, name) for name in ALIKE)
 
 
 def _named(runs: Sequence[_Done]) -> str:
@@ -214,11 +225,11 @@ def _less(forecast: Forecast, result: Mapping[str, Any]) -> Forecast:
             return figure
         if had is None:
             return Figure(None, "what it has used so far is missing")
-        return replace(figure, value=max(0.0, figure.value - had), source=f"{figure.source}, less what it has")
+        return replace(figure, value=max(0.0, figure.value - had), source=f"{figure.source}{LESS}")
 
     return replace(
         forecast,
-        flops=left(forecast.flops, result["useful"]["flops"]),
+        flops=None if forecast.flops is None else left_of(forecast.flops, result["useful"]),
         seconds=left(forecast.seconds, result["spent"]["seconds"]),
         joules=left(forecast.joules, result["useful"]["energy"]["joules"]),
     )
@@ -226,11 +237,13 @@ def _less(forecast: Forecast, result: Mapping[str, Any]) -> Forecast:
 
 @dataclass(frozen=True)
 class Sum:
-    """All runs together. joules: by provenance, never one sum over all; without_seconds, without_joules: runs of which
-    they cannot be told."""
+    """All runs together. flops: None where they are of several precisions; joules: by provenance, never one sum over
+    all; without_seconds, without_joules: runs of which they cannot be told."""
 
     runs: int
-    flops: float
+    flops: Optional[float]
+    flops_by_precision: Mapping[str, float]
+    flops_paper_count: float
     seconds: float
     without_seconds: int
     joules: Mapping[str, float]
@@ -247,9 +260,12 @@ def sum_of(rows: Sequence[Forecast]) -> Sum:
     for figure in known:
         by_provenance[str(figure.provenance)] = by_provenance.get(str(figure.provenance), 0.0) + (figure.value or 0.0)
     seconds = [row.seconds.value for row in trained if row.seconds is not None and row.seconds.value is not None]
+    flops = sum_of_flops(row.flops for row in trained if row.flops is not None)
     return Sum(
         runs=len(trained),
-        flops=sum(row.flops.value or 0.0 for row in trained if row.flops is not None),
+        flops=flops.value,
+        flops_by_precision=flops.by_precision,
+        flops_paper_count=flops.paper_count,
         seconds=sum(seconds),
         without_seconds=len(trained) - len(seconds),
         joules=by_provenance,

@@ -7,11 +7,11 @@ from typing import Dict, Iterator, NamedTuple, Tuple
 
 import torch
 
-from ..costs.bill import network_bill
 from ..data.batching import epoch_size
 from ..data.catalog import DataBundle
 from ..execution.settings import Settings
 from ..methods.network import dense_network, load_data
+from ..methods.phase_work import bill_in
 from ..methods.phases import schedule
 from ..precision.memory_format import lay_out
 from ..pruning.rebuild import shrink
@@ -57,7 +57,15 @@ class Stopwatch:
 
     def pace(self, spec: RunSpec, settings: Settings, kept: Kept) -> Pace:
         """Of the network of `spec` with these kept channels."""
-        what = (spec.model, spec.shortcut, spec.width, spec.precision, spec.channels_last, spec.batch_size)
+        what = (
+            spec.model,
+            spec.shortcut,
+            spec.width,
+            spec.precision,
+            spec.master_weights,
+            spec.channels_last,
+            spec.batch_size,
+        )
         key = (what, _data_of(spec), kept)
         if key not in self._paces:
             self._paces[key] = _timed(spec, self._load(spec, settings), kept)
@@ -96,6 +104,7 @@ def _timed(spec: RunSpec, data: DataBundle, kept: Kept) -> Pace:
             0,
             steps=steps,
             precision=spec.precision,
+            master_weights=spec.master_weights,
             channels_last=spec.channels_last,
         )
         synchronise(device)
@@ -105,7 +114,8 @@ def _timed(spec: RunSpec, data: DataBundle, kept: Kept) -> Pace:
     one, _ = train(1)
     count = max(1, min(BLOCK_STEPS, round(BLOCK_SECONDS / one)))
     image_seconds = statistics.median(seconds / seen for seconds, seen in (train(count) for _ in range(BLOCKS)))
-    bill = network_bill(model, (data.info.channels, data.info.size, data.info.size), precision=spec.precision)
+    shape = (data.info.channels, data.info.size, data.info.size)
+    bill = bill_in(spec.precision, model, shape, master_weights=spec.master_weights)
     flops = spend(bill.training, "epoch", images, steps).flops()
     seconds = image_seconds * images
     return Pace(seconds / flops, _evaluation_seconds(spec, data, model, device) / seconds)

@@ -46,6 +46,7 @@ SUITE_SCHEMA: Dict[str, Any] = {
         "title": _TEXT,
         "runs_dir": _TEXT,
         "compare_with": _TEXT,
+        "equivalence_margin": {"type": "number", "exclusiveMinimum": 0},
         "defaults": {"type": "object", "additionalProperties": _VALUE},
         "matrix": {
             "type": "array",
@@ -89,13 +90,15 @@ class Block:
 
 @dataclass(frozen=True)
 class Suite:
-    """A suite as its file says it. compare_with: the runs that differences are taken to, by name."""
+    """A suite as its file says it. compare_with: the runs that differences are taken to, by name;
+    equivalence_margin: points of accuracy below which a difference does not matter."""
 
     path: Path
     name: str
     title: Optional[str]
     runs_dir: Optional[str]
     compare_with: Optional[str]
+    equivalence_margin: Optional[float]
     defaults: Mapping[str, Any]
     blocks: Tuple[Block, ...]
 
@@ -125,6 +128,7 @@ def read_suite(path: Path, options: Mapping[str, Option]) -> Suite:
         title=data.get("title"),
         runs_dir=data.get("runs_dir"),
         compare_with=data.get("compare_with"),
+        equivalence_margin=data.get("equivalence_margin"),
         defaults=defaults,
         blocks=blocks,
     )

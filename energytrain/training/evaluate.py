@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ..errors import UsageError
-from ..precision.autocast import autocast
+from ..precision.arithmetic import evaluating_in
 from ..precision.memory_format import image_format
 from .loop import BEAT_SECONDS, Batch
 from .tally import Tally
@@ -41,24 +41,24 @@ def evaluate(
     running statistics that lag behind can overflow a deep network that trains well. UsageError when there is no batch.
     """
     device = next(model.parameters()).device
-    forward = autocast(precision, device)
     was_training = model.training
     model.eval()
     tally = Tally(device)
     next_beat = time.monotonic() + beat_seconds
     try:
-        for images, labels in batches:
-            images = images.to(device, non_blocking=True, memory_format=image_format(channels_last))
-            labels = labels.to(device, non_blocking=True)
-            with torch.no_grad():
-                with forward:
-                    logits = model(images)
-                loss = nn.functional.cross_entropy(logits.float(), labels)
-                tally.add(logits, labels, loss)
-            if time.monotonic() >= next_beat:
-                if on_beat is not None:
-                    on_beat(tally.steps, tally.images)
-                next_beat = time.monotonic() + beat_seconds
+        with evaluating_in(precision, model) as forward:
+            for images, labels in batches:
+                images = images.to(device, non_blocking=True, memory_format=image_format(channels_last))
+                labels = labels.to(device, non_blocking=True)
+                with torch.no_grad():
+                    with forward:
+                        logits = model(images)
+                    loss = nn.functional.cross_entropy(logits.float(), labels)
+                    tally.add(logits, labels, loss)
+                if time.monotonic() >= next_beat:
+                    if on_beat is not None:
+                        on_beat(tally.steps, tally.images)
+                    next_beat = time.monotonic() + beat_seconds
     finally:
         model.train(was_training)
     if not tally.steps:

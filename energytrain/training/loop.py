@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ..errors import RunFailed, UsageError
-from ..precision.autocast import autocast
+from ..precision.arithmetic import training_in
 from ..precision.memory_format import image_format, lay_out
 from .optimiser import set_lr
 from .schedule import Schedule
@@ -68,6 +68,7 @@ def train_epoch(
     *,
     steps: int,
     precision: str = "fp32",
+    master_weights: bool = False,
     channels_last: bool = False,
     after_backward: Optional[Callable[[], object]] = None,
     on_step: Optional[Callable[[int], object]] = None,
@@ -81,41 +82,42 @@ def train_epoch(
     after_backward(): between the backward pass and the update, for instance `EarlyBird.penalise`.
     on_step(index): after each step, with its number from 0; it must be cheap and must not wait for the device.
     on_beat(progress): at most every `beat_seconds`, with sums read from the device.
-    Weights and the optimiser's buffers are first laid out as `channels_last` says (`precision.memory_format`).
+    master_weights: see `precision.low_precision`. Weights and the optimiser's buffers are first laid out as
+    `channels_last` says (`precision.memory_format`).
 
     Raises NonFiniteLoss, and UsageError when there is no batch. An exception of a callback ends the epoch and passes.
     """
     device = next(model.parameters()).device
-    forward = autocast(precision, device)
     lay_out(model, channels_last, optimiser)
     model.train()
     loss_is_at_hand = device.type == "cpu"
     tally = Tally(device)
     next_beat = time.monotonic() + beat_seconds
     lr = 0.0
-    for index, (images, labels) in enumerate(batches):
-        lr = schedule.lr_at(epoch, min(1.0, (index + 1) / steps))
-        set_lr(optimiser, lr)
-        images = images.to(device, non_blocking=True, memory_format=image_format(channels_last))
-        labels = labels.to(device, non_blocking=True)
-        optimiser.zero_grad(set_to_none=True)
-        with forward:
-            logits = model(images)
-        loss = nn.functional.cross_entropy(logits.float(), labels)
-        if loss_is_at_hand and not math.isfinite(loss.item()):
-            raise NonFiniteLoss("the loss", epoch, index)
-        loss.backward()
-        if after_backward is not None:
-            after_backward()
-        optimiser.step()
-        tally.add(logits, labels, loss)
-        if on_step is not None:
-            on_step(index)
-        if time.monotonic() >= next_beat:
-            mean, accuracy = _read(tally, epoch)
-            if on_beat is not None:
-                on_beat(Progress(tally.steps, steps, tally.images, mean, accuracy))
-            next_beat = time.monotonic() + beat_seconds
+    with training_in(precision, model, optimiser, master_weights) as arithmetic:
+        for index, (images, labels) in enumerate(batches):
+            lr = schedule.lr_at(epoch, min(1.0, (index + 1) / steps))
+            set_lr(optimiser, lr)
+            images = images.to(device, non_blocking=True, memory_format=image_format(channels_last))
+            labels = labels.to(device, non_blocking=True)
+            optimiser.zero_grad(set_to_none=True)
+            with arithmetic.forward:
+                logits = model(images)
+            loss = nn.functional.cross_entropy(logits.float(), labels)
+            if loss_is_at_hand and not math.isfinite(loss.item()):
+                raise NonFiniteLoss("the loss", epoch, index)
+            loss.backward()
+            if after_backward is not None:
+                after_backward()
+            arithmetic.step()
+            tally.add(logits, labels, loss)
+            if on_step is not None:
+                on_step(index)
+            if time.monotonic() >= next_beat:
+                mean, accuracy = _read(tally, epoch)
+                if on_beat is not None:
+                    on_beat(Progress(tally.steps, steps, tally.images, mean, accuracy))
+                next_beat = time.monotonic() + beat_seconds
     if not tally.steps:
         raise UsageError("the training data gave no batch.", "Choose a --batch-size that is not larger than the data.")
     mean, accuracy = _read(tally, epoch)

@@ -44,6 +44,13 @@ RUNS = {
     "eb-ff ppr": {"search": "ppr", "queue": 1},
     "eb-ff fixed": {"draw_epoch": 2, "retrain": "lr-rewind"},
     "eb-ff auto": {"prune_ratio": "auto", "accuracy_budget": 60.0},
+    "eb-lf": {"epochs": 9},
+    "eb-ll": {"epochs": 9},
+    "eb-ll master": {"master_weights": True, "average": False},
+    "eb-ll auto": {"prune_ratio": "auto", "accuracy_budget": 60.0},
+    "eb-ll ppr": {"search": "ppr", "queue": 1},
+    "lt bfp8": {"precision": "bfp8"},
+    "ns averaged": {"average": True, "epochs": 8, "retrain_epochs": 8, "draw_epoch": 1},
 }
 
 
@@ -217,6 +224,47 @@ def test_a_run_without_a_dense_epoch_still_says_what_dense_training_would_cost(r
     assert again.result["useful"]["flops"] == planned(again).flops()
 
 
+def test_averaged_weights_are_the_mean_of_the_last_epochs_with_statistics_of_their_own(runs_dir, monkeypatch):
+    """Of 16 epochs 15 and 16 are averaged; what is kept and judged is their mean."""
+    from energytrain.execution.session import Session
+
+    ends, take = [], Session.take_into_average
+
+    def taking(session):
+        ends.append({name: value.clone() for name, value in session.model.state_dict().items()})
+        take(session)
+
+    monkeypatch.setattr(Session, "take_into_average", taking)
+    outcome = run_small(runs_dir, limit=128, epochs=16, method="dense", average=True, name="averaged")
+    weights = load_file(str(outcome.folder / "model.safetensors"))
+    assert len(ends) == 2
+    for name, value in weights.items():
+        mean = (ends[0][name].double() + ends[1][name].double()) / 2
+        if "running" in name:
+            assert not torch.allclose(value.double(), mean), name
+        elif value.is_floating_point():
+            torch.testing.assert_close(value.double(), mean, rtol=1e-5, atol=1e-7)
+    test = load("digits", limit=128).test
+    accuracy = 100 * evaluate(load_model(outcome.folder), test.batches(0, 64)).accuracy
+    assert accuracy == pytest.approx(outcome.result["accuracy"]["test"])
+
+
+def test_full_precision_phases_hold_nothing_of_eight_bits(run, runs_dir):
+    """What LF retrains, and LL averages, lies between the steps of any 8-bit grid; LL without averaging does not."""
+
+    def steps_of(outcome):
+        weights = load_file(str(outcome.folder / "model.safetensors"))["fc.weight"]
+        whole = weights / 2.0 ** (torch.floor(torch.log2(weights.abs().amax(dim=1, keepdim=True))) - 6)
+        return torch.equal(whole, whole.round())
+
+    assert not steps_of(run("eb-lf")) and not steps_of(run("eb-ll")) and not steps_of(run("eb-ll master"))
+    rounded = run_small(runs_dir, **BRIEF, method="eb-ll", average=False, name="rounded")
+    assert steps_of(rounded)
+    assert rounded.result["useful"]["flops_by_precision"]["bfp8"] > 0
+    by_precision = {row["phase"]: row["flops_by_precision"] for row in run("eb-lf").result["phases"]}
+    assert by_precision["search"]["bfp8"] > 0 and "bfp8" not in by_precision["retrain"]
+
+
 def test_the_chosen_ratio_is_the_largest_that_keeps_its_budget(run):
     outcome = run("eb-ff auto")
     ticket = outcome.result["ticket"]
@@ -244,11 +292,17 @@ def test_the_chosen_ratio_is_the_largest_that_keeps_its_budget(run):
         (dict(method="l1-filters", filter_rates="A", prune_ratio=0.9), "published filter rates say what to prune"),
         (dict(method="gradual", draw_epoch=3, gradual_epochs=2), "ends after the schedule's 3"),
         (dict(method="ns", rewind_epoch=0), "--rewind-epoch is for --retrain weight-rewind"),
-        (dict(method="ns", prune_ratio="auto"), "--prune-ratio auto is for a search"),
+        (dict(method="ns", prune_ratio="auto"), "--prune-ratio auto is for the search"),
         (dict(method="ns", prune_ratio="half"), "must be a number or 'auto'"),
         (dict(method="gradual", gradual_epochs=2, gradual_steps=3), "--gradual-steps must lie between 1 and"),
         (dict(method="ns", structured=True), "--structured is for snip"),
         (dict(method="l1-filters", model="vgg19", filter_rates="A"), "no published filter rates"),
+        (dict(method="eb-ll", precision="fp32"), "eb-ll trains in bfp8, not in fp32. Use --method eb-ff"),
+        (dict(method="eb-lf", precision="bfp8"), "Use --method eb-ll"),
+        (dict(method="dense", precision="bfp"), "Did you mean 'bfp8'"),
+        (dict(method="eb-ff", master_weights=True), "--master-weights is for training in bfp8"),
+        (dict(method="eb-ll", average=True, measure_epochs=1), "never reaches the last epochs"),
+        (dict(method="sfp", average=True), "sfp removes what is exactly zero"),
     ],
 )
 def test_a_setting_that_a_method_does_not_have_is_refused_with_words(options, words, tmp_path):

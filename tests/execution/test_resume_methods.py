@@ -31,25 +31,51 @@ METHODS = {
     "early-gradual": "--gradual-epochs 2 --retrain-epochs 1",
     "eb-ff": "--search ppr --retrain lr-rewind --retrain-epochs 2",
     "eb-reinit": "--prune-ratio auto --accuracy-budget 80",
+    "eb-ll": "",
+    "eb-lf": "--master-weights",
 }
+AVERAGED = "dense --epochs 16 --average --precision bfp8"
 
 
 def start(folder, method, plan):
-    arguments = [*COMMON.split(), "--method", *method.split(), *METHODS[method].split(), "--runs-dir", str(folder)]
+    arguments = [
+        *COMMON.split(),
+        "--method",
+        *method.split(),
+        *METHODS.get(method, "").split(),
+        "--runs-dir",
+        str(folder),
+    ]
     return subprocess.run([sys.executable, str(DRIVER), json.dumps(plan), *arguments], capture_output=True, timeout=300)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_killed_in_every_phase_it_ends_as_if_nothing_had_happened(method, tmp_path):
-    done = start(tmp_path / "whole", method, {"kill": "never"})
-    assert done.returncode == 0, done.stderr.decode()
-    whole = json.loads(done.stdout)
+    whole = uninterrupted(tmp_path, method)
     events = read_events(tmp_path / "whole" / "run" / "events.jsonl")
     places = dict.fromkeys((e["phase"], e["what"]) for e in events if e["kind"] == "start" and e["what"] in USEFUL)
     places = {place: None for place in places if not place[0].endswith("-1")}
     plans = [{"kill": "span", "phase": phase, "what": what} for phase, what in places]
     plans.insert(len(plans) // 2, {"kill": "checkpoint"})
+    killed_and_continued(tmp_path, method, plans, whole)
+
+
+@pytest.mark.slow
+def test_killed_between_two_epochs_whose_weights_are_averaged(tmp_path):
+    """Of 16 epochs the last two are averaged; killed once before the first of them, and once between them."""
+    whole = uninterrupted(tmp_path, AVERAGED)
+    plan = {"kill": "span", "phase": "train", "what": "training"}
+    killed_and_continued(tmp_path, AVERAGED, [{**plan, "after": 15}, {**plan, "after": 2}], whole)
+
+
+def uninterrupted(folder, method):
+    done = start(folder / "whole", method, {"kill": "never"})
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+def killed_and_continued(tmp_path, method, plans, whole):
     for plan in plans:
         killed = start(tmp_path / "killed", method, plan)
         assert killed.returncode == -signal.SIGKILL, (plan, killed.stderr.decode())

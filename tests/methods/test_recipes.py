@@ -30,6 +30,28 @@ def test_eb_ff_searches_draws_and_continues_the_schedule_where_it_drew(spec):
     assert retrain.schedule == Schedule(0.1, 160, (80, 120))
 
 
+@pytest.mark.parametrize(
+    ("method", "precision", "search", "retrain"),
+    [("eb-ff", "fp32", "fp32", "fp32"), ("eb-lf", "fp32", "bfp8", "fp32"), ("eb-ll", "bfp8", "bfp8", "bfp8")],
+)
+def test_lf_and_ll_are_ff_in_another_precision(spec, method, precision, search, retrain):
+    ours = recipe_of(dataclasses.replace(spec, method=method, precision=precision))
+    theirs = recipe_of(spec)
+    assert (ours[0].precision, ours[2].precision) == (search, retrain)
+    assert dataclasses.replace(ours[0], precision="fp32") == theirs[0] and ours[1] == theirs[1]
+    assert dataclasses.replace(ours[2], precision="fp32") == theirs[2]
+
+
+def test_averaging_begins_at_seven_eighths_of_the_last_training(spec):
+    """Epoch 140 of 160, as in the paper's code."""
+    search, _, retrain = recipe_of(dataclasses.replace(spec, method="eb-ll", precision="bfp8", average=True))
+    assert (search.average_from, retrain.average_from) == (None, 140)
+    (dense,) = recipe_of(dataclasses.replace(spec, method="dense", average=True, epochs=30))
+    assert dense.average_from == 26
+    phases = recipe_of(dataclasses.replace(spec, method="ns", average=True, retrain="fine-tune", retrain_epochs=40))
+    assert [p.average_from for p in phases if isinstance(p, Train)] == [None, 35]
+
+
 def test_eb_reinit_starts_fresh_and_runs_the_whole_schedule(spec):
     _, prune, retrain = recipe_of(dataclasses.replace(spec, method="eb-reinit"))
     assert prune.weights == "fresh" and (retrain.first, retrain.last) == (0, 160)

@@ -129,5 +129,30 @@ def test_the_plan_models_what_the_run_is_modelled_to_have_used(told):
 
     planned = plan({**OPTIONS, "epochs": 2, "method": "dense"})
     assert planned.ledger.flops() == done["dense-s0"]["useful"]["flops"]
-    energy = predict(items_of(planned.ledger), 0, 1, profile_of("generic-cpu")).energy
+    energy = predict(items_of(planned.ledger, "train"), 0, 1, profile_of("generic-cpu")).energy
     assert energy.joules == pytest.approx(done["dense-s0"]["useful"]["energy"]["joules"], rel=0.1)
+
+
+def test_of_a_search_in_8_bits_flops_stand_apart_and_joules_are_a_what_if(tmp_path):
+    text = "matrix: [{method: [dense, eb-lf], seed: 0}]"
+    jobs = [
+        Job(run, (), {**OPTIONS, "epochs": 2, "method": run.options["method"], "seed": run.seed})
+        for run in runs_of(tmp_path, text)
+    ]
+    facts = (commit_of_package(), versions(), machine_facts())
+    answers = Answers({job.run.name: Answer(None, None, *facts) for job in jobs}, 5.0)
+    standings = standings_of(jobs, answers, tmp_path / "runs")
+    decisions = {name: decide(stands, False, False) for name, stands in standings.items()}
+    dense, lower = forecasts(jobs, answers, standings, decisions, tmp_path / "runs")
+    assert list(dense.flops.by_precision) == ["fp32"] and dense.flops.value == dense.flops.by_precision["fp32"]
+    assert lower.flops.value is None and list(lower.flops.by_precision) == ["fp32", "bfp8"]
+    bill = network_bill(vgg(0.125), (1, 16, 16), precision="bfp8")
+    assert lower.flops.by_precision["bfp8"] == bill.training_flops_per_image * IMAGES, "one epoch of search"
+    assert dense.joules.provenance == "modelled" and lower.joules.provenance == "modelled, what-if"
+    assert "8-bit unit energies" in lower.joules.source
+    assert lower.seconds.value > 5.0
+    whole = sum_of([dense, lower])
+    assert whole.flops is None and set(whole.joules) == {"modelled", "modelled, what-if"}
+    fp32 = dense.flops.by_precision["fp32"] + lower.flops.by_precision["fp32"]
+    assert whole.flops_by_precision == {"fp32": fp32, "bfp8": lower.flops.by_precision["bfp8"]}
+    assert whole.flops_paper_count == dense.flops.paper_count + lower.flops.paper_count

@@ -14,6 +14,8 @@ def test_a_file_is_read_with_its_axes_and_options(tmp_path):
     )
     (block,) = suite.blocks
     assert (suite.name, suite.defaults) == ("small", {"limit": 64, "meter": ["nvml", "rapl"]})
+    assert suite.equivalence_margin is None
+    assert suite_of(tmp_path, "equivalence_margin: 1\nmatrix: [{method: dense}]").equivalence_margin == 1
     assert block.axes == ("method",) and block.options == {"method": ("dense",), "prune-ratio": 0.5, "l1": 1e-3}
 
 
@@ -21,6 +23,7 @@ def test_a_file_is_read_with_its_axes_and_options(tmp_path):
     "text, words",
     [
         ("matrix: []", "'matrix'"),
+        ("matrix: [{method: dense}]\nequivalence_margin: 0", "'equivalence_margin'"),
         ("matrix: [{}]", "'matrix.0'"),
         ("matrix: [{method: []}]", "'matrix.0.method'"),
         ("matrix: [{method: [dense, dense]}]", "'matrix.0.method'"),
