@@ -21,7 +21,13 @@ from .unit_energies import unit_ratio
 MODEL_VERSION = 2
 
 # The profile's efficiency that bounds an item's arithmetic, by its kind.
-_EFFICIENCY_OF = {"l1": "optimiser", "mask": "optimiser", "average": "optimiser", "quantise": "elementwise"}
+_EFFICIENCY_OF = {
+    "l1": "optimiser",
+    "mask": "optimiser",
+    "average": "optimiser",
+    "quantise": "elementwise",
+    "cast": "elementwise",
+}
 
 
 @dataclass(frozen=True)

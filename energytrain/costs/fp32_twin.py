@@ -17,7 +17,7 @@ WIDER = 4  # bytes in fp32 for each byte in bfp8
 
 def is_emulated(items: Iterable[WorkItem]) -> bool:
     """Whether some of the work is in emulated precision."""
-    return any(item.precision == EMULATED or item.kind == ROUNDING for item in items)
+    return any(item.precision == EMULATED for item in items)
 
 
 def fp32_twin(items: Iterable[WorkItem]) -> Tuple[WorkItem, ...]:

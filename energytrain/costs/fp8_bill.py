@@ -2,7 +2,7 @@
 
 Of layers that run in FP8 (`precision.fp8`) the forward pass is e4m3 and both halves of the backward pass are e5m2;
 everything else is as on the bill of bf16. FLOPs are the network's own: what padding to 16 channels adds is not counted.
-Bringing tensors into FP8, gathering patches and transposing them are items of the kind "quantise": FP8 saves time
+Bringing tensors into FP8, gathering patches and transposing them are items of the kind "cast": FP8 saves time
 where they cost less than the products do in bf16. Bytes follow the rule of `bill`, operator by operator as it runs.
 """
 
@@ -112,7 +112,7 @@ def _native_items(shape: LayerShape, layer: nn.Module) -> Dict[str, List[WorkIte
     patches = shape.macs // outputs
     gathered = read + patches if area > 1 or strided else 0
     forward = [
-        _quantise(shape, "forward", read, weights, gathered, 0, 1 if gathered else 0),
+        _cast(shape, "forward", read, weights, gathered, 0, 1 if gathered else 0),
         _product(shape, "forward", FORWARD, patches + _BF16 * written, weights),
     ]
     # The error is cast once for both halves; booked with the weights' gradient, which every trained layer has.
@@ -124,12 +124,12 @@ def _native_items(shape: LayerShape, layer: nn.Module) -> Dict[str, List[WorkIte
         product = errors + _BF16 * read
         moved, launches = (written + errors, 2) if area > 1 else (0, 1)
     input_grad = [
-        _quantise(shape, "input_grad", 0, 0, moved, 2 * weights, launches),
+        _cast(shape, "input_grad", 0, 0, moved, 2 * weights, launches),
         _product(shape, "input_grad", BACKWARD, product, weights),
     ]
     moved = gathered + 2 * patches + 2 * written
     weight_grad = [
-        _quantise(shape, "weight_grad", written, 0, moved, 0, 3 if gathered else 2),
+        _cast(shape, "weight_grad", written, 0, moved, 0, 3 if gathered else 2),
         _product(shape, "weight_grad", BACKWARD, patches + written, _FP32 * weights),
     ]
     return {"forward": forward, "input_grad": input_grad, "weight_grad": weight_grad}
@@ -147,13 +147,13 @@ def _product(shape: LayerShape, stage: str, precision: str, image_bytes: int, st
     )
 
 
-def _quantise(
+def _cast(
     shape: LayerShape, stage: str, activations: int, weights: int, image_bytes: int, step_bytes: int, launches: int
 ) -> WorkItem:
     """activations, weights: numbers brought into FP8, an image and a step; the bytes and launches come on top."""
     return WorkItem(
         layer=shape.name,
-        kind="quantise",
+        kind="cast",
         stage=stage,
         precision="bf16",
         flops_per_image=CAST_FLOPS * activations,

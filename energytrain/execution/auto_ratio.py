@@ -52,10 +52,11 @@ def choose_ratio(session: Session, mask_at: Callable[[float], Mask], on_step: Ca
         checks.append({"prune_ratio": ratio, "accuracy": accuracy, "epochs": trained, "kept": kept})
         return accuracy >= enough
 
-    reaches(0.0, copy.deepcopy(session.model), session.dense_widths(), 100.0, 1)
-    enough = checks[0]["accuracy"] - session.spec.accuracy_budget
-    for ratio in AUTO_RATIOS:
-        mask = mask_at(ratio)
-        if reaches(ratio, rebuild(session.model, mask), kept_counts(mask), enough, CHECK_EPOCHS):
-            return Chosen(ratio, mask, checks, True)
+    with session.undisturbed():
+        reaches(0.0, copy.deepcopy(session.model), session.dense_widths(), 100.0, 1)
+        enough = checks[0]["accuracy"] - session.spec.accuracy_budget
+        for ratio in AUTO_RATIOS:
+            mask = mask_at(ratio)
+            if reaches(ratio, rebuild(session.model, mask), kept_counts(mask), enough, CHECK_EPOCHS):
+                return Chosen(ratio, mask, checks, True)
     return Chosen(ratio, mask, checks, False)

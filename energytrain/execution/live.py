@@ -1,7 +1,7 @@
 """Watts now and joules so far, in the run's own headline: measured where its device is here and metered, else modelled.
 
 Only for people who watch and for budgets; what a run reports is computed from its marks and traces. Where a precision
-is emulated the joules that a meter shows are the emulation's, and called so; a budget counts them, as they are drawn.
+is emulated the joules that a meter shows hold the emulation, and say so; a budget counts them, as they are drawn.
 """
 
 from typing import Iterable, Optional, Tuple
@@ -19,7 +19,7 @@ class LiveCost:
         self._metering = metering
         self._profile = profile
         self._measured = here and bool(metering.primary)
-        self._source = "measured of the emulation" if emulated else "measured"
+        self._words = ("measured, emulation included", "modelled, what-if") if emulated else ("measured", "modelled")
         self._joules = 0.0
         self._watts: Optional[float] = None
 
@@ -44,7 +44,7 @@ class LiveCost:
         """(watts, joules, provenance); None and `missing` where they are not known."""
         if self._measured:
             watts, joules = self._metering.live()
-            return watts, joules, "missing" if joules is None else self._source
+            return watts, joules, "missing" if joules is None else self._words[0]
         if self._profile is None:
             return None, None, "missing"
-        return self._watts, self._joules, "modelled"
+        return self._watts, self._joules, self._words[1]

@@ -26,13 +26,15 @@ def match_run(spec: RunSpec, other: Mapping[str, Any], what: str, data_dir: Opti
         return dataclasses.replace(spec, width=_width(spec, target, data_dir), match=f"macs:{target}")
     if other["dense"] is None:
         raise UsageError(f"'{other['name']}' says nothing of what a dense epoch costs.", "Name an eb-ff run.")
-    counted = "flops" if len(other["useful"]["flops_by_precision"]) < 2 else "matrix_flops"
+    # FLOPs of 8 bits are not added to those of fp32: there, multiplications are matched.
+    eight_bits = any(name.startswith(("bfp8", "fp8")) for name in other["useful"]["flops_by_precision"])
+    counted = "matrix_flops" if eight_bits else "flops"
     target = int(other["useful"][counted])
     epoch_flops = other["dense"][counted] / other["dense"]["epochs"]
     epochs = max(1, int(target / epoch_flops))
     milestones = schedule(spec).compressed(epochs).milestones
     return dataclasses.replace(
-        spec, epochs=epochs, milestones=milestones, search_milestones=milestones, match=f"flops:{target}"
+        spec, epochs=epochs, milestones=milestones, search_milestones=milestones, match=f"{counted}:{target}"
     )
 
 

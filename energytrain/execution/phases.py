@@ -187,7 +187,7 @@ class Runner:
                 zero_softly(session, phase.soft)
             if phase.gradual is not None:
                 work += prune_gradually(session, phase.gradual, epoch - first, last - first)
-            work += self._average(phase, epoch, last)
+            work += self._average(phase, epoch, last, lambda index: on_step(steps - 1))
             if work:
                 facts["work"] = work_to_json(work)
             facts.update(images=stats.images, steps=stats.steps, loss=stats.loss, accuracy=100 * stats.accuracy)
@@ -204,14 +204,14 @@ class Runner:
         self._report(phase, epoch, last, stats, test, facts)
         return drawn
 
-    def _average(self, phase: Train, epoch: int, last: int) -> List[Work]:
+    def _average(self, phase: Train, epoch: int, last: int, on_step: Callable[[int], None]) -> List[Work]:
         """Take an epoch's weights into the mean, and put the mean in their place after the last one; what it costs."""
         session, ends = self.session, epoch + 1 == last
         if not averaged_epochs(phase, epoch, epoch + 1):
             return []
         session.take_into_average()
         if ends:
-            session.become_average(epoch + 1, phase.name)
+            session.become_average(epoch + 1, phase.name, on_step)
         return average_work(session.model, session.data.info, session.spec, 1, ends)
 
     def _judge(self, phase: Train, epoch: int, ends: bool, bill: NetworkBill) -> Optional[float]:

@@ -5,9 +5,11 @@ from typing import Any, Mapping
 import torch
 
 from ..errors import UsageError
-from ..methods.catalog import method_info
+from ..methods.catalog import method_info, recipe_of
+from ..methods.phases import Train
 from ..precision.defaults import check_precision, default_precision
 from ..precision.fp8 import fp8_unavailable
+from ..runs.spec import RunSpec
 
 
 def run_precision(given: Mapping[str, Any], method: str, compute: str) -> str:
@@ -35,10 +37,11 @@ def averages(values: Mapping[str, Any], method: str) -> bool:
     return not partial
 
 
-def master_weights(values: Mapping[str, Any], method: str, precision: str) -> bool:
-    """Whether updates are made on fp32 weights; only where something trains in block floating point."""
-    if not values.get("master_weights"):
-        return False
-    if "bfp8" not in (precision, method_info(method).search_precision):
-        raise UsageError(f"--master-weights is for training in bfp8, not in {precision}.", "Give --precision bfp8.")
-    return True
+def check_master_weights(spec: RunSpec) -> None:
+    """Master weights are for runs in which something trains in block floating point. Raises UsageError otherwise."""
+    trained = {phase.precision for phase in recipe_of(spec) if isinstance(phase, Train)}
+    if spec.master_weights and "bfp8" not in trained:
+        raise UsageError(
+            f"--master-weights is for training in bfp8; this run trains in {' and '.join(sorted(trained))}.",
+            "Give --precision bfp8, or leave it out.",
+        )

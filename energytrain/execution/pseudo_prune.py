@@ -24,7 +24,8 @@ def check(session: Session, rule: PseudoPrune, on_step: Callable[[int], None]) -
     model = copy.deepcopy(session.model)
     mask = _mask(session, rule)
     apply_weight_mask(model, mask)
-    (accuracy,) = short_training(session, model, 1, on_step, GradientMask(model, mask))
+    with session.undisturbed():
+        (accuracy,) = short_training(session, model, 1, on_step, GradientMask(model, mask))
     return accuracy
 
 

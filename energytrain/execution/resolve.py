@@ -21,7 +21,7 @@ from ..runs.result import profile_of, run_result
 from ..runs.spec import RunSpec, folder_name
 from ..training.reproducible import pick_device
 from .method_settings import judged_share, method_settings, ratio_settings
-from .precision_settings import averages, master_weights, run_precision
+from .precision_settings import averages, check_master_weights, run_precision
 from .settings import Budget, Settings
 
 DEFAULT_ALIGN = 8
@@ -93,9 +93,10 @@ def resolve(options: Mapping[str, Any]) -> Tuple[RunSpec, Settings]:
         random_labels=bool(values.get("random_labels", False)),
         augment=bool(values.get("augment", not values.get("random_labels"))),
         average=averages(values, method),
-        master_weights=master_weights(values, method, precision),
+        master_weights=bool(values.get("master_weights", False)),
         **settings_of_method,
     )
+    check_master_weights(spec)
     spec = _matched(spec, given, method_info(method))
     _check_batch(spec, given.get("data_dir"))
     settings = Settings(

@@ -6,7 +6,7 @@ by seed, epoch and sample, so no position inside an epoch has to be kept.
 
 import zlib
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Union
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Union
 
 import torch
 from torch.optim.swa_utils import AveragedModel, update_bn
@@ -221,13 +221,24 @@ class Session:
             self.average = AveragedModel(self.model)
         self.average.update_parameters(self.model)
 
-    def become_average(self, epoch: int, order: str) -> None:
+    def become_average(self, epoch: int, order: str, on_step: Callable[[int], object]) -> None:
         """Give the network the mean weights, and batch normalisations the statistics of the images of `epoch`."""
         assert self.average is not None
         self.model.load_state_dict(self.average.module.state_dict())
         lay_out(self.model, self.spec.channels_last, self.optimiser)
-        update_bn(self.train_batches(epoch, order), self.model, self.device)
+
+        def batches() -> Iterator[Batch]:
+            for index, batch in enumerate(self.train_batches(epoch, order)):
+                yield batch
+                on_step(index)
+
+        update_bn(batches(), self.model, self.device)
         self.average = None
+
+    def undisturbed(self) -> ContextManager[Any]:
+        """A context after which torch's random generators, which rounding draws from, are where they were before."""
+        devices = [torch.cuda.current_device()] if self.device.type == "cuda" else []
+        return torch.random.fork_rng(devices=devices)
 
     def order_seed(self, phase: str) -> int:
         """The seed of the data's order and augmentation in a phase; phases differ, so that none repeats another."""

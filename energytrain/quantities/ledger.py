@@ -18,7 +18,7 @@ class WorkItem:
     """What one layer does in one pass (`stage`): forward, input_grad, weight_grad, update, penalty or mask."""
 
     layer: str
-    kind: str  # conv, linear, norm, elementwise, pool, optimiser, l1, mask, quantise, average
+    kind: str  # conv, linear, norm, elementwise, pool, optimiser, l1, mask, quantise, cast, average
     stage: str
     precision: str
     flops_per_image: int = 0

@@ -147,7 +147,7 @@ def _network_lines(result: Mapping[str, Any]) -> List[str]:
         if ticket.get("elsewhere"):
             there = ticket["elsewhere"]
             where = f"{escape(there['run'])} for {there['device']} on {escape(str(there['host']))}"
-            cost = f"{_elsewhere_flops(there)}, {joules(there['energy'])} {provenance(there['energy'])}"
+            cost = f"{_elsewhere_flops(there)}, {joules(there['energy'])} {row_provenance(there)}"
             lines.append(f"its search ran elsewhere ({where}): {cost}; not in the totals above")
     before, after = network["before"], network["after"]
     if before and after and before != after:

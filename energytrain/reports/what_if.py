@@ -26,7 +26,7 @@ def is_what_if(result: Result) -> bool:
 
 def emulated(row: Mapping[str, Any]) -> bool:
     """Whether a row of a result has work in a precision that was emulated."""
-    return bool(row["flops_by_precision"].get(EMULATED))
+    return bool(row.get("flops_by_precision", {}).get(EMULATED))
 
 
 def what_if_energies(result: Result) -> Dict[str, Energy]:

@@ -15,11 +15,15 @@ from .rows import Row
 
 
 def anchor_of(phases: Sequence[Row]) -> Optional[Anchor]:
-    """From the phases that are not emulated; None where none of them has both figures, of one scope."""
+    """From the phases of training that are not emulated; None where none of them has both figures, of one scope."""
     known = [
         row
         for row in phases
-        if not row.emulated and row.measured.joules and row.modelled.joules and row.measured.scope is row.modelled.scope
+        if row.epochs
+        and not row.emulated
+        and row.measured.joules
+        and row.modelled.joules
+        and row.measured.scope is row.modelled.scope
     ]
     if not known:
         return None

@@ -10,6 +10,7 @@ from ..energy.integrator.integrate import COVERED
 from ..energy.traces.conditions import FOREIGN, conditions_summary
 from ..energy.traces.faults import STALLED_SECONDS, Fault, faults_of
 from ..energy.traces.series import Trace
+from ..quantities.ledger import work_from_json
 from .account import Accountant
 from .rows import Account
 from .timeline import Attempt, Timeline
@@ -26,8 +27,9 @@ def say_what_happened(
     accountant: Accountant,
     account: Account,
     conditions: Mapping[str, Mapping[str, Any]],
+    averages: bool = False,
 ) -> Sayings:
-    """Problems and notes of a run, a sentence each."""
+    """Problems and notes of a run, a sentence each; averages: whether its last weights were to be averaged."""
     said = Sayings([], [])
     measured = account.headline == "measured"
     for attempt in timeline.attempts:
@@ -36,6 +38,8 @@ def say_what_happened(
         for fault in _faults(attempt, trace):
             problem = measured and _touches_joules(fault, trace, accountant.primary)
             (said.problems if problem else said.notes).append(where + fault.text)
+    if averages and timeline.status == "done" and not _averaged(timeline):
+        said.notes.append("no weights were averaged: the search took the whole schedule and left nothing to retrain")
     if measured:
         said.problems.extend(_uncovered(account))
         said.notes.extend(_neighbours(timeline))
@@ -43,6 +47,11 @@ def say_what_happened(
         drift = accountant.idle.drift()
         said.notes.extend([] if drift is None else [drift])
     return said
+
+
+def _averaged(timeline: Timeline) -> bool:
+    work = (part for span in timeline.useful() for part in work_from_json(span.marks.get("work", ())))
+    return any(item.kind == "average" for items, _, _ in work for item in items)
 
 
 def training_conditions(timeline: Timeline, traces: Mapping[int, Trace]) -> Dict[str, Dict[str, Any]]:

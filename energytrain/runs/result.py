@@ -106,7 +106,7 @@ def compute_result(folder: RunFolder) -> Dict[str, Any]:
     accountant = Accountant(timeline, traces, profile, spec.measure_epochs)
     account = accountant.account(dense_epochs=_dense_epochs(spec))
     conditions = training_conditions(timeline, traces)
-    problems, notes = say_what_happened(timeline, traces, accountant, account, conditions)
+    problems, notes = say_what_happened(timeline, traces, accountant, account, conditions, spec.average)
     return {
         "schema_version": RESULT_VERSION,
         "name": folder.path.name,

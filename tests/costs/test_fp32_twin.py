@@ -5,6 +5,7 @@ from torch import nn
 
 from energytrain.costs.bill import network_bill
 from energytrain.costs.fp32_twin import fp32_twin, is_emulated
+from energytrain.methods.phase_work import bill_in
 from energytrain.models.catalog import build
 from energytrain.quantities.ledger import WorkItem
 
@@ -27,9 +28,9 @@ def test_the_twin_of_a_bfp8_bill_is_the_fp32_bill(options):
         assert fp32_twin(emulated.evaluation) == fp32.evaluation
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp8_e4m3"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp8"])
 def test_work_that_is_not_emulated_is_left_as_it_is(precision):
-    bill = network_bill(build("vgg16", classes=10, width=0.0625), IMAGE, precision=precision)
+    bill = bill_in(precision, build("vgg16", classes=10, width=0.25), IMAGE)
     assert not is_emulated(bill.training) and fp32_twin(bill.training) == bill.training
 
 

@@ -39,7 +39,7 @@ def test_flops_are_those_of_bf16_and_only_layers_that_run_in_fp8_are_renamed(nam
         if item.kind in MATRIX_KINDS:
             expected = "bf16" if layers[item.layer] else "fp8_e4m3" if item.stage == "forward" else "fp8_e5m2"
             assert item.precision == expected
-    others = [item for item in bill.training if item.kind not in (*MATRIX_KINDS, "quantise")]
+    others = [item for item in bill.training if item.kind not in (*MATRIX_KINDS, "cast")]
     assert others == [item for item in plain.training if item.kind not in MATRIX_KINDS]
     assert sum(flops(bill.evaluation).values()) == sum(flops(plain.evaluation).values())
     assert set(flops(bill.evaluation)) == {"fp8_e4m3", "bf16"}
@@ -103,7 +103,7 @@ def test_bytes_of_a_convolution_by_hand(stride: int) -> None:
     patches = size * size * 9 * 32
     casting = 2 + 4 + 3  # bf16 read; read and written; read and written as a byte
     cast, product = of(bill, "1", "forward")
-    assert (cast.kind, product.kind) == ("quantise", "conv")
+    assert (cast.kind, product.kind) == ("cast", "conv")
     assert cast.bytes_per_image == casting * read + read + patches
     assert cast.bytes_per_step == (4 + 8 + 5) * weights and cast.flops_per_step == 3 * weights
     assert product.bytes_per_image == patches + 2 * written and product.bytes_per_step == weights

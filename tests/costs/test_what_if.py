@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from energytrain.costs.bill import network_bill
 from energytrain.costs.energy_model import Parts, parts_of, predict
 from energytrain.costs.unit_energies import unit_ratio
 from energytrain.costs.what_if import (
@@ -18,6 +19,7 @@ from energytrain.costs.what_if import (
     what_if,
 )
 from energytrain.devices.profile import load_profile
+from energytrain.models.catalog import build
 from energytrain.quantities.energy import Energy
 from energytrain.quantities.ledger import WorkItem
 
@@ -155,3 +157,16 @@ def test_a_missing_energy_is_not_anchored_and_no_work_has_no_figures(profile):
     assert anchored(missing, Anchor(0.8, 0.0, 0.0, ()), profile) is missing
     with pytest.raises(ValueError, match="no work"):
         what_if(missing, [Parts()], profile, None)
+
+
+@pytest.mark.parametrize(
+    ("model", "fp32", "same", "paper"), [("vgg16", 2.69e3, 1.66e3, 315), ("preresnet101", 2.83e3, 2.20e3, 1.43e3)]
+)
+def test_the_dense_epochs_that_the_page_on_precision_has(model, fp32, same, paper):
+    """50,000 images in batches of 256, on the profile of a TX2."""
+    bill = network_bill(build(model, classes=10), (3, 32, 32), precision="bfp8")
+    parts = [parts_of(bill.training, 50_000, 195, load_profile("tx2"))]
+    ratio = unit_ratio().value
+    assert in_fp32(parts) == pytest.approx(fp32, rel=0.005)
+    assert same_time(parts, ratio) == pytest.approx(same, rel=0.005)
+    assert paper_convention(parts, ratio) == pytest.approx(paper, rel=0.005)

@@ -249,6 +249,49 @@ def test_averaged_weights_are_the_mean_of_the_last_epochs_with_statistics_of_the
     assert accuracy == pytest.approx(outcome.result["accuracy"]["test"])
 
 
+def test_a_search_that_takes_the_whole_schedule_leaves_nothing_to_average_and_says_so(runs_dir):
+    outcome = run_small(runs_dir, **{**BRIEF, "eps": 1e-6}, method="eb-ll", name="all-search")
+    assert outcome.result["ticket"]["forced"]
+    assert any("no weights were averaged" in note for note in outcome.result["notes"])
+
+
+def test_master_weights_are_refused_where_a_given_ticket_leaves_no_phase_in_eight_bits(run, runs_dir):
+    with pytest.raises(UsageError, match="this run trains in fp32"):
+        run_small(runs_dir, method="eb-lf", ticket=str(run("eb-lf").folder), master_weights=True, epochs=9, name="none")
+
+
+def test_a_check_leaves_the_random_numbers_of_the_training_alone(runs_dir, monkeypatch):
+    from energytrain.execution import phases
+
+    states, check = [], phases.check
+
+    def checking(*arguments):
+        states.append(torch.get_rng_state())
+        accuracy = check(*arguments)
+        states.append(torch.get_rng_state())
+        return accuracy
+
+    monkeypatch.setattr(phases, "check", checking)
+    run_small(runs_dir, **BRIEF, method="eb-ll", search="ppr", queue=1, name="checked")
+    assert len(states) >= 2 and torch.equal(states[0], states[1])
+
+
+def test_a_control_of_an_eight_bit_run_is_matched_by_its_multiplications(run, runs_dir):
+    other = run("eb-ll").result
+    control = run_small(
+        runs_dir,
+        method="dense-short",
+        like=str(run("eb-ll").folder),
+        precision="bfp8",
+        limit=128,
+        epochs=9,
+        name="short",
+    )
+    epochs = other["useful"]["matrix_flops"] / (other["dense"]["matrix_flops"] / other["dense"]["epochs"])
+    spec = control.result["spec"]
+    assert spec["match"] == f"matrix_flops:{other['useful']['matrix_flops']}" and spec["epochs"] == int(epochs)
+
+
 def test_full_precision_phases_hold_nothing_of_eight_bits(run, runs_dir):
     """What LF retrains, and LL averages, lies between the steps of any 8-bit grid; LL without averaging does not."""
 
@@ -300,7 +343,10 @@ def test_the_chosen_ratio_is_the_largest_that_keeps_its_budget(run):
         (dict(method="eb-ll", precision="fp32"), "eb-ll trains in bfp8, not in fp32. Use --method eb-ff"),
         (dict(method="eb-lf", precision="bfp8"), "Use --method eb-ll"),
         (dict(method="dense", precision="bfp"), "Did you mean 'bfp8'"),
-        (dict(method="eb-ff", master_weights=True), "--master-weights is for training in bfp8"),
+        (
+            dict(method="eb-ff", master_weights=True),
+            "--master-weights is for training in bfp8; this run trains in fp32",
+        ),
         (dict(method="eb-ll", average=True, measure_epochs=1), "never reaches the last epochs"),
         (dict(method="sfp", average=True), "sfp removes what is exactly zero"),
     ],

@@ -3,11 +3,13 @@
 import numpy as np
 from runs.script import Script
 
-from energytrain.costs.bill import network_bill
+from energytrain.costs.bill import mask_item
 from energytrain.energy.traces.series import Series, Trace
 from energytrain.meters.base import Channel
+from energytrain.methods.phase_work import bill_in
 from energytrain.models.catalog import build
 from energytrain.quantities.energy import Scope
+from energytrain.quantities.ledger import work_to_json
 from energytrain.runs.events import EventWriter
 from energytrain.runs.folder import RunFolder
 from energytrain.runs.result import run_result
@@ -17,8 +19,8 @@ EPOCH_SECONDS = 10
 CHANNEL = Channel("VDD_IN", "ina3221", "tx2", "joules", Scope.MODULE, update_seconds=0.1, averaging_seconds=0.0)
 
 
-def bill(width=0.0625, **options):
-    return network_bill(build("vgg16", classes=10, width=width), (3, 32, 32), **options)
+def bill(width=0.0625, precision="fp32"):
+    return bill_in(precision, build("vgg16", classes=10, width=width), (3, 32, 32))
 
 
 def events(search, retrain, here=False, primary=()):
@@ -28,7 +30,8 @@ def events(search, retrain, here=False, primary=()):
     script.begin(unavailable=[])
     script.events[-1].update(here=here, primary=list(primary))
     _train(script, "search", bill(precision=search), "dense", 2)
-    script.span("p", "prune", None, "pruning", 1)
+    chosen = [((mask_item("mask", 1000, 4000),), 0, 1)]
+    script.span("p", "prune", None, "pruning", 1, work=work_to_json(chosen))
     _train(script, "retrain", bill(0.03125, precision=retrain), "ticket", 3)
     return script.mark("stop", after=1.0, status="done", reason="").events
 

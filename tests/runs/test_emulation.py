@@ -33,7 +33,7 @@ def rows(found):
     return {row.phase: row for row in found.phases}
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp8_e4m3"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp8"])
 def test_a_run_that_computes_what_it_trains_in_is_measured_and_has_no_what_if(precision):
     found = account(precision, precision)
     assert found.headline == "measured" and found.what_if is None
@@ -85,6 +85,14 @@ def test_a_retraining_in_fp32_that_the_device_itself_ran_anchors_every_modelled_
     assert held.what_if["figures"]["same_time"]["joules"] == pytest.approx(held.useful.modelled.joules)
 
 
+def test_what_a_pruning_drew_anchors_nothing():
+    """It is not emulated, and it was measured; but it is no training."""
+    found = account("bfp8", "bfp8")
+    prune = rows(found)["prune"]
+    assert not prune.emulated and prune.measured.joules and prune.modelled.joules
+    assert found.what_if["anchored"] is None
+
+
 @pytest.mark.parametrize("options", [{"here": False}, {"metered": False}])
 def test_no_other_machine_anchors(options):
     assert account("bfp8", "fp32", **options).what_if["anchored"] is None
@@ -102,7 +110,12 @@ def test_some_epochs_of_each_phase_are_scaled_in_every_figure():
     for mark in marks:
         if mark["kind"] == "phase":
             mark["epochs"] *= 4
+        mark.pop("work", None)  # a pruning happens once, however many epochs are planned
     found = Accountant(build_timeline(marks), {}, TX2, 1).account().what_if
+    for mark in marks:
+        if mark["kind"] == "phase":
+            mark["epochs"] //= 4
+    whole = Accountant(build_timeline(marks), {}, TX2, None).account()
     for name in ("same_time", "paper_convention"):
         ours, theirs = (block["figures"][name] for block in (found, whole.what_if))
         assert ours["joules"] == pytest.approx(4 * theirs["joules"])
