@@ -155,7 +155,7 @@ def options_of(name: str, info: "MethodInfo") -> List[str]:
     options += ["--skip-ends"] * (info.weights and name != "snip")
     options += ["--structured", "--retrain reinit"] * (name == "snip")
     options += ["--filter-rates"] * (name == "l1-filters")
-    options += ["--no-average", "--master-weights"] * info.average
+    options += ["--average", "--master-weights"] * info.average
     options += ["--ticket"] * info.prunes
     return options
 
