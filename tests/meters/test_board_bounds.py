@@ -42,4 +42,5 @@ def test_the_files_of_a_board_are_surer_than_jtop_and_both_hold_the_truth(tmp_pa
             assert energy.low <= LOAD.joules(start * 1e-9, end * 1e-9) <= energy.high, meter
             wide[meter] = (energy.high - energy.low) / 2 / energy.joules
             print(f"{meter:<8} {seconds:>4g} s: +-{100 * wide[meter]:.0f} %")
-        assert wide["ina3221"] < wide["jtop"] / 2
+        # What jtop leaves open is at the edges, when its service publishes: the longer the window, the less it weighs.
+        assert wide["ina3221"] < wide["jtop"] / (2 if seconds == min(WINDOWS) else 1)
