@@ -3,10 +3,11 @@
     energytrain bench benchmarks/suites/eight-bit-tickets.yaml
     python benchmarks/eight_bit_tickets.py runs/eight-bit-tickets --figure docs/figures/eight-bit-tickets.svg
 
-Left, what draws a ticket: the distance between the masks of two epochs in a row, in either precision, each seed a line,
-with the bound of the paper's rule. Right, whether it is the same ticket: between the masks of the two precisions at the
-same epoch and seed; beside it, as a scale, between two seeds in 32 bits, whose tickets have nothing in common. The
-figure needs matplotlib (`pip install energytrain[figures]`); without --figure only the numbers are printed.
+Left, what draws a ticket: the distance between the masks of two epochs in a row, in either precision, each seed a
+line, with the bound of the paper's rule. Right, whether it is the same ticket: between the masks of the two precisions
+at the same epoch and seed. Beside it two scales: between two searches in 32 bits from the same seed whose kernels
+differ in the last bits, and between two seeds in 32 bits, whose tickets have nothing but the layers' shares in common.
+The figure needs matplotlib (`pip install energytrain[figures]`); without --figure only the numbers are printed.
 """
 
 import argparse
@@ -21,6 +22,8 @@ from energytrain.errors import EnergytrainError, UsageError
 from energytrain.runs.masks import Marks, distance, search_masks
 
 METHODS = {"32 bits": "eb-ff", "8 bits": "eb-ll"}
+OTHER_KERNELS = {"other kernels": "eb-ff-nchw"}
+BETWEEN = ("8 against 32 bits", "other kernels, 32 bits", "two seeds, 32 bits")
 EPS, QUEUE = 0.1, 5
 Curve = Dict[int, float]
 
@@ -28,8 +31,8 @@ Curve = Dict[int, float]
 def masks_of(folder: Path) -> Dict[str, Dict[int, Dict[int, Marks]]]:
     """The masks by precision, seed and epoch, of the runs `<method>-...-s<seed>` in a suite's folder."""
     found: Dict[str, Dict[int, Dict[int, Marks]]] = {}
-    for name, method in METHODS.items():
-        runs = sorted(folder.glob(f"{method}-*s[0-9]*"))
+    for name, method in {**METHODS, **OTHER_KERNELS}.items():
+        runs = sorted(folder.glob(f"{method}-p*s[0-9]*"))
         if not runs:
             raise UsageError(f"'{folder}' has no run of {method}.", "Run benchmarks/suites/eight-bit-tickets.yaml.")
         found[name] = {int(run.name.rsplit("s", 1)[1]): search_masks(run) for run in runs}
@@ -58,12 +61,13 @@ def drawn_after(curve: Curve) -> int:
 
 def compare(masks: Mapping[str, Mapping[int, Mapping[int, Marks]]]) -> Dict[str, Any]:
     """Every curve of the figure, by name and seed (or pair of seeds), and the epochs of the draws."""
-    rows = {name: {seed: in_a_row(one) for seed, one in seeds.items()} for name, seeds in masks.items()}
-    full, low = (masks[name] for name in METHODS)
+    rows = {name: {seed: in_a_row(one) for seed, one in masks[name].items()} for name in METHODS}
+    full, low, again = (masks[name] for name in (*METHODS, *OTHER_KERNELS))
     return {
         "in a row": rows,
         "drawn after": {name: {s: drawn_after(curve) for s, curve in seeds.items()} for name, seeds in rows.items()},
         "8 against 32 bits": {seed: between(full[seed], low[seed]) for seed in full if seed in low},
+        "other kernels, 32 bits": {seed: between(full[seed], again[seed]) for seed in full if seed in again},
         "two seeds, 32 bits": {f"{a}, {b}": between(full[a], full[b]) for a, b in itertools.combinations(full, 2)},
     }
 
@@ -75,7 +79,7 @@ def mean(curves: Mapping[Any, Curve]) -> Curve:
 
 def print_table(found: Mapping[str, Any]) -> None:
     columns: List[Tuple[str, Curve]] = [(f"{name}, in a row", mean(found["in a row"][name])) for name in METHODS]
-    columns += [(name, mean(found[name])) for name in ("8 against 32 bits", "two seeds, 32 bits")]
+    columns += [(name, mean(found[name])) for name in BETWEEN]
     print("epoch  " + "  ".join(name for name, _ in columns))
     for epoch in sorted(set().union(*(curve for _, curve in columns))):
         cells = [f"{curve[epoch]:.3f}" if epoch in curve else "" for _, curve in columns]
@@ -91,11 +95,12 @@ def draw(found: Mapping[str, Any], file: Path) -> None:
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True, layout="constrained")
-    for axes, curves in (
-        (left, found["in a row"]),
-        (right, {name: found[name] for name in ("8 against 32 bits", "two seeds, 32 bits")}),
+    # Other colours on the right, where a curve is of two searches.
+    for axes, curves, first in (
+        (left, found["in a row"], 0),
+        (right, {name: found[name] for name in BETWEEN}, len(METHODS)),
     ):
-        for number, (name, seeds) in enumerate(curves.items()):
+        for number, (name, seeds) in enumerate(curves.items(), first):
             for curve in seeds.values():
                 axes.plot(list(curve), list(curve.values()), color=f"C{number}", alpha=0.3, linewidth=1)
             middle = mean(seeds)

@@ -236,9 +236,10 @@ def test_masks_of_both_precisions_are_compared_by_epoch_and_seed() -> None:
 
     full = {0: {1: mask(0, 1), 2: mask(0, 2), 3: mask(0, 2)}, 1: {1: mask(8, 9), 2: mask(8, 9), 3: mask(8, 9)}}
     low = {0: {1: mask(0, 1), 2: mask(0, 1), 3: mask(0, 3)}}
-    found = script.compare({"32 bits": full, "8 bits": low})
+    found = script.compare({"32 bits": full, "8 bits": low, "other kernels": {0: full[0]}})
     assert found["in a row"]["32 bits"][0] == {2: 0.2, 3: 0.0} and found["in a row"]["8 bits"][0] == {2: 0.0, 3: 0.2}
     assert found["8 against 32 bits"] == {0: {1: 0.0, 2: 0.2, 3: 0.2}}
+    assert found["other kernels, 32 bits"] == {0: {1: 0.0, 2: 0.0, 3: 0.0}}
     assert found["two seeds, 32 bits"] == {"0, 1": {1: 0.4, 2: 0.4, 3: 0.4}}
     assert found["drawn after"] == {"32 bits": {0: 0, 1: 0}, "8 bits": {0: 0}}
     still = {epoch: 0.05 if epoch > 3 else 0.3 for epoch in range(2, 12)}
