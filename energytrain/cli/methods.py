@@ -27,8 +27,6 @@ _CHOICES = {
     "l2-filters": "drop, in each layer, the {p} of the filters with the least L2 norms",
     "snip": "keep the channels of the largest saliency on one batch, {ranked}",
 }
-
-
 _PRECISIONS = {"bf16": "bf16", "bfp8": "8-bit block floating point, emulated", "fp8": "FP8"}
 
 

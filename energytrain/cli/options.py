@@ -64,10 +64,10 @@ OPTIONS: List[Callable[[Command], Command]] = [
         "--milestones", metavar="80,120", help="Epochs at which the rate is divided by ten (default by paper)."
     ),
     click.option("--momentum", type=float, help="Momentum of SGD (default 0.9)."),
+    click.option("--weight-decay", type=float, help="Weight decay (default 1e-4)."),
     click.option(
         "--average/--no-average", default=None, help="Average the last eighth of the epochs (default: eb-lf, eb-ll)."
     ),
-    click.option("--weight-decay", type=float, help="Weight decay (default 1e-4)."),
     click.option("--seed", type=int, help="Seed of weights, data order and augmentation (default 0)."),
     # the device and its meters
     click.option("--device", help="The device the run is for: auto (default), tx2, nvidia-gpu, generic-cpu."),

@@ -12,8 +12,7 @@ of a network for colour images is one (3 channels become 16), and so are all of 
 
 import contextlib
 import functools
-from types import TracebackType
-from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Tuple, Type
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Tuple
 
 import torch
 from torch import nn
@@ -91,13 +90,8 @@ class _NativeFp8:
                 stack.enter_context(_instead(layer, forward))
             self._entered.append(stack.pop_all())
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self._entered.pop().__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self._entered.pop().close()
 
 
 @contextlib.contextmanager

@@ -12,8 +12,7 @@ What the released code does not do: weights are rounded to the nearest before th
 fp32, and in evaluation activations are, so that judging a network twice gives the same.
 """
 
-from types import TracebackType
-from typing import Any, Dict, List, Optional, Tuple, Type
+from typing import Any, Dict, List, Optional, Tuple
 
 import torch
 from torch import nn
@@ -65,12 +64,7 @@ class LowPrecision:
             self._hooks.append(layer.register_forward_hook(self._end_of_layer))
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for hook in self._hooks:
             hook.remove()
         self._hooks.clear()

@@ -13,6 +13,11 @@ PRECISIONS = ("fp32", "bf16", "bfp8", "fp8_e4m3", "fp8_e5m2")
 MATRIX_KINDS = ("conv", "linear")
 
 
+def in_order(by_precision: Mapping[str, Any]) -> Dict[str, Any]:
+    """FLOPs by precision in the order of `PRECISIONS`, without those of which there are none."""
+    return {name: by_precision[name] for name in PRECISIONS if by_precision.get(name)}
+
+
 @dataclass(frozen=True)
 class WorkItem:
     """What one layer does in one pass (`stage`): forward, input_grad, weight_grad, update, penalty or mask."""

@@ -6,7 +6,7 @@ a column of its own has the one figure that runs of unlike precisions share, the
 
 from typing import Any, Callable, Dict, Iterable, List, Mapping
 
-from ..quantities.ledger import PRECISIONS
+from ..quantities.ledger import PRECISIONS, in_order
 from .format import si
 
 PAPER_COUNT = "paper's count"
@@ -20,8 +20,7 @@ Row = Mapping[str, Any]  # `runs.rows.Row.to_json`
 
 def by_precision(row: Row) -> Dict[str, int]:
     """The FLOPs of a row in each precision in which it has any, in the ledger's order."""
-    found = row["flops_by_precision"]
-    return {precision: found[precision] for precision in PRECISIONS if found.get(precision)}
+    return in_order(row["flops_by_precision"])
 
 
 def precisions(rows: Iterable[Row]) -> List[str]:

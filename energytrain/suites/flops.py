@@ -7,7 +7,7 @@ That count is of convolutions and linear layers alone, a multiply-add in any pre
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, Mapping, Optional, Sequence
 
-from ..quantities.ledger import MATRIX_KINDS, PRECISIONS, Ledger
+from ..quantities.ledger import MATRIX_KINDS, Ledger, in_order
 
 LESS = ", less what it has"  # behind how a figure was made
 
@@ -24,7 +24,7 @@ class Flops:
 
 def flops_of(by_precision: Mapping[str, float], paper_count: float, source: str) -> Flops:
     """Precisions without any are left out; the others are in the ledger's order."""
-    found = {name: by_precision[name] for name in PRECISIONS if by_precision.get(name)}
+    found = in_order(by_precision)
     return Flops(sum(found.values()) if len(found) < 2 else None, source, found, paper_count)
 
 
