@@ -42,6 +42,12 @@ def find(kind: str, name_or_path: str, package: Path = _PACKAGE) -> Path:
     return folder(kind, package) / f"{name_or_path}.yaml"
 
 
+def stamp(path: Path) -> Tuple[int, int]:
+    """Size and time of change: what is kept in memory of a file is good while they stay."""
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
 def read_yaml(path: Path) -> Any:
     """The document in a YAML file; dates stay text, 1e9 is a number. Raises UsageError where it is not YAML."""
     try:

@@ -1,6 +1,8 @@
 """A device's profile: its rates, unit energies and idle power, each number with where it comes from."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Dict, Iterator, Mapping, Tuple
 
 from ..errors import UsageError
@@ -55,6 +57,11 @@ class Profile:
 def load_profile(name_or_path: str) -> Profile:
     """The profile of that name, or in that YAML file. Raises UsageError where it is unknown or not well formed."""
     path = files.find("profile", name_or_path)
+    return _loaded(path, files.stamp(path))
+
+
+@lru_cache(maxsize=64)
+def _loaded(path: Path, stamp: Tuple[int, int]) -> Profile:
     data = files.read_yaml(path)
     check(data, PROFILE_SCHEMA, path)
     numbers = dict(_numbers(data))

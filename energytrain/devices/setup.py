@@ -1,6 +1,8 @@
 """A device's setup: which sensors it has, what a run on it must be metered by, how to prepare it by hand."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
 from . import files
@@ -62,6 +64,11 @@ class Setup:
 def load_setup(name_or_path: str) -> Setup:
     """The setup of that name, or in that YAML file. Raises UsageError where it is unknown or not well formed."""
     path = files.find("device_setup", name_or_path)
+    return _loaded(path, files.stamp(path))
+
+
+@lru_cache(maxsize=64)
+def _loaded(path: Path, stamp: Tuple[int, int]) -> Setup:
     data = files.read_yaml(path)
     check(data, SETUP_SCHEMA, path)
     return Setup(
