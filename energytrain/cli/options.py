@@ -84,6 +84,12 @@ OPTIONS: List[Callable[[Command], Command]] = [
     click.option(
         "--draw-epoch", type=int, help="Prune after this epoch; with --measure-epochs the one to assume (default 1/8)."
     ),
+    click.option(
+        "--infer",
+        is_flag=True,
+        default=None,
+        help="After training measure latency, images/s and joules an image; also on a run that is done.",
+    ),
     click.option("--budget", metavar="50kJ|2h", help="Stop inside this budget; continue with a larger one."),
     # the run
     click.option("--name", help="Name of the run's folder (default: method, model, data, seed and a hash)."),

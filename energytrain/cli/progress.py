@@ -11,7 +11,7 @@ from ..reports.format import si
 
 
 class Terminal:
-    """Shows a bar for the epoch under way below a line for each finished epoch. A context manager."""
+    """Shows a bar for the epoch or window under way below a line for each finished epoch. A context manager."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -38,6 +38,13 @@ class Terminal:
         if self._task is not None:
             self._progress.remove_task(self._task)
         self._task = self._progress.add_task(f"{name} epoch {first + 1}/{last}", total=max(1, last - first))
+
+    def window(self, network: str, batch: int, number: int, windows: int) -> None:
+        self._phase, self._first, self._done, self._last = "inference", 0, number - 1, windows
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        label = window_label(network, batch, number, windows)
+        self._task = self._progress.add_task(label, total=windows, completed=number - 1)
 
     def step(self, done: int, steps: int) -> None:
         if self._task is not None:
@@ -69,11 +76,18 @@ class Plain:
     def phase(self, name: str, first: int, last: int) -> None:
         self._console.print(f"{name}: epochs {first + 1} to {last}", markup=False)
 
+    def window(self, network: str, batch: int, number: int, windows: int) -> None:
+        self._console.print(window_label(network, batch, number, windows), markup=False)
+
     def step(self, done: int, steps: int) -> None:
         pass
 
     def epoch(self, report: EpochReport) -> None:
         self._console.print(epoch_line(report), markup=False)
+
+
+def window_label(network: str, batch: int, number: int, windows: int) -> str:
+    return f"inference {number}/{windows}: {network}, batch {batch}"
 
 
 def epoch_line(report: EpochReport) -> str:
@@ -98,6 +112,9 @@ class Quiet(Plain):
     """Only messages: what is modelled and what could not be metered must be seen."""
 
     def phase(self, name: str, first: int, last: int) -> None:
+        pass
+
+    def window(self, network: str, batch: int, number: int, windows: int) -> None:
         pass
 
     def epoch(self, report: EpochReport) -> None:

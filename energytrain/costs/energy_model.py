@@ -116,6 +116,22 @@ def item_cost(item: WorkItem, images: int, steps: int, profile: Profile) -> Tupl
     return seconds, profile.static_watts * seconds + dynamic
 
 
+def item_joules(items: Sequence[WorkItem], images: int, steps: int, profile: Profile) -> List[float]:
+    """Joules of each item of one network's work, also of emulated work; together they are what `predict` gives."""
+    if not is_emulated(items):
+        return [item_cost(item, images, steps, profile)[1] for item in items]
+    twins = iter(fp32_twin(items))  # of every item but those that round, in the same order
+    ratio, found = unit_ratio().value, []
+    for item in items:
+        seconds = 0.0 if item.kind == ROUNDING else item_cost(next(twins), images, steps, profile)[0]
+        flops, moved = _amounts(item, images, steps)
+        emulated = item.precision == EMULATED
+        share, precision = (ratio, "fp32") if emulated else (1.0, item.precision)
+        dynamic = share * profile.joules_per_flop[precision] * flops + profile.joules_per_byte * moved
+        found.append(profile.static_watts * seconds + dynamic)
+    return found
+
+
 def parts_of(items: Sequence[WorkItem], images: int, steps: int, profile: Profile) -> Parts:
     """The joules of one network's work, divided; of work that is not emulated, too."""
     twin = fp32_twin(items)

@@ -29,8 +29,11 @@ class Listener(Protocol):
     def phase(self, name: str, first: int, last: int) -> None:
         """A training phase begins: epochs first .. last - 1 at most."""
 
+    def window(self, network: str, batch: int, number: int, windows: int) -> None:
+        """A window of inference begins, `number` from 1: `network` (dense or ticket) with `batch` images at a time."""
+
     def step(self, done: int, steps: int) -> None:
-        """A step of the epoch under way is done."""
+        """A step of the epoch or window under way is done."""
 
     def epoch(self, report: EpochReport) -> None:
         """An epoch is done and evaluated."""
@@ -43,6 +46,9 @@ class Silent:
         pass
 
     def phase(self, name: str, first: int, last: int) -> None:
+        pass
+
+    def window(self, network: str, batch: int, number: int, windows: int) -> None:
         pass
 
     def step(self, done: int, steps: int) -> None:

@@ -27,14 +27,14 @@ class Marks:
         self._writer.append(kind, **fields)
 
     @contextmanager
-    def span(self, phase: str, epoch: Optional[int], what: str) -> Iterator[Dict[str, Any]]:
-        """A stretch of work. What the body puts into the yielded dict goes into the end mark.
+    def span(self, phase: str, epoch: Optional[int], what: str, **more: Any) -> Iterator[Dict[str, Any]]:
+        """A stretch of work. What the body puts into the yielded dict goes into the end mark, `more` into the start's.
 
         A body that raises leaves the span open: it never completed, so it does not count.
         """
         name = f"{phase}/{next(self._numbers)}"
         self._synchronise()
-        self.mark("start", span=name, phase=phase, epoch=epoch, what=what)
+        self.mark("start", span=name, phase=phase, epoch=epoch, what=what, **more)
         facts: Dict[str, Any] = {}
         yield facts
         self._synchronise()

@@ -100,6 +100,19 @@ class Metering:
             "meters": known.get("meters", []),
         }
 
+    def slowest_seconds(self) -> float:
+        """The longest time over which a primary channel says nothing new: between two updates, or that one of its
+        readings averages over. 0 where none is read, or where it is not known."""
+        latest = None if self.recorder is None else self.recorder.latest()
+        seen = {} if latest is None else latest["channels"]
+        channels = () if self.recorder is None else self.recorder.channels
+        times = [0.0]
+        for channel in channels:
+            if channel.name in self.primary:
+                probed = (seen.get(channel.name) or {}).get("update_seconds")
+                times += [channel.update_seconds or probed or 0.0, channel.averaging_seconds or 0.0]
+        return max(times)
+
     def lost(self) -> Optional[str]:
         """Why the recorder ended, or stores nothing any more, before it was stopped; None while it is well."""
         if self.recorder is None or (self.recorder.alive and self.recorder.failure is None):

@@ -94,6 +94,7 @@ def resolve(options: Mapping[str, Any]) -> Tuple[RunSpec, Settings]:
         augment=bool(values.get("augment", not values.get("random_labels"))),
         average=averages(values, method),
         master_weights=bool(values.get("master_weights", False)),
+        infer=bool(values.get("infer", False)),
         **settings_of_method,
     )
     check_master_weights(spec)

@@ -14,16 +14,20 @@ from ..errors import EnergytrainError, UsageError
 from ..methods.catalog import recipe_of
 from ..methods.network import load_data
 from ..methods.phases import Recipe, Train
-from ..runs.events import EventWriter
+from ..runs.events import EventWriter, read_events
 from ..runs.folder import RunFolder
+from ..runs.idle import END
 from ..runs.machine import commit_of_package, machine_facts, versions
 from ..runs.result import profile_of, run_result
 from ..runs.spec import RunSpec, identity
+from ..runs.timeline import INFER, build_timeline
 from ..training.checkpoint import KEEP_ALL, CheckpointStore
 from ..training.reproducible import synchronise
+from .again import check_identity, check_origin, lacks_inference
 from .baseline import Baseline, baseline_seconds
 from .budget import BudgetReached, Guard, spent_before
 from .drawing import check_ticket
+from .inference import infer, windows_left
 from .listener import Listener
 from .live import LiveCost
 from .marks import Marks
@@ -57,10 +61,12 @@ def execute(spec: RunSpec, settings: Settings, listener: Listener) -> Outcome:
     """
     folder = RunFolder(settings.folder)
     if folder.exists() and not settings.fresh:
-        _check_same(folder, spec, settings)
+        check_identity(folder, spec)
         result = run_result(folder.path)
-        if result["status"] == "done":
+        if result["status"] == "done" and not lacks_inference(folder, spec, result):
             return Outcome(result, folder.path, 0 if result["complete"] else 3, found_done=True)
+        if not settings.accept_changes:
+            check_origin(folder, commit_of_package(), machine_facts(gpu_name(spec.compute)))
     data = load_data(spec, settings.data_dir, settings.download)
     session = Session(spec, data, torch.device(spec.compute), settings.init_file)
     if settings.ticket_file is not None:
@@ -74,26 +80,6 @@ def execute(spec: RunSpec, settings: Settings, listener: Listener) -> Outcome:
     if status == "budget":
         return Outcome(result, folder.path, 130)
     return Outcome(result, folder.path, 0 if result["complete"] else 3)
-
-
-def _check_same(folder: RunFolder, spec: RunSpec, settings: Settings) -> None:
-    """Refuses a folder of another specification, and a change of commit or machine that was not accepted."""
-    record = folder.read()
-    if record["identity"] != identity(spec):
-        unlike = [k for k, v in spec.to_json().items() if record["spec"].get(k) != v]
-        raise UsageError(
-            f"'{folder.path}' holds another run; it differs in {', '.join(unlike) or 'its version'}.",
-            "Give another --name, or --fresh to discard it.",
-        )
-    attempts = record["attempts"]
-    if not attempts or settings.accept_changes or attempts[-1]["status"] == "done":
-        return
-    for name, now in (("commit", commit_of_package()), ("machine", machine_facts(gpu_name(spec.compute)))):
-        if attempts[-1][name] != now:
-            raise UsageError(
-                f"this run was begun under another {name}.",
-                "Give --accept-changes to continue it all the same, or --fresh to start again.",
-            )
 
 
 def gpu_name(compute: str) -> Optional[str]:
@@ -166,9 +152,10 @@ def _train(
     spec: RunSpec, settings: Settings, folder: RunFolder, session: Session, attempt: _Attempt, listener: Listener
 ) -> str:
     recipe, marks = recipe_of(spec), attempt.marks
+    before = build_timeline(read_events(folder.events))
     store = CheckpointStore(folder.checkpoint)
     kept = CheckpointStore(folder.checkpoint / "rewind", keep=KEEP_ALL)
-    with marks.span("setup", None, "setup"):
+    with marks.span(INFER if before.status == "done" else "setup", None, "setup"):
         checkpoint = store.load_latest()
         if checkpoint is not None:
             session.restore(checkpoint, *_search_of(recipe, int(checkpoint.state["phase"])))
@@ -180,12 +167,14 @@ def _train(
         )
     guard = Guard(settings.budget, attempt.spent, live, session.saved)
 
-    def after_epoch(runner: Runner) -> None:
-        last = runner.session.phase >= len(recipe)
+    def look_around(last: bool) -> None:
         found = attempt.neighbours.newly_found(must_look=last)
         if found:
             marks.mark("beside", runs=found)
         guard.after_epoch(last)
+
+    def after_epoch(runner: Runner) -> None:
+        look_around(runner.session.phase >= len(recipe))
 
     runner = Runner(recipe, session, marks, live, store, kept, listener, folder.path, settings.ticket_file, after_epoch)
     try:
@@ -195,12 +184,16 @@ def _train(
         guard.first_epoch_begins()
         while session.phase < len(recipe):
             runner.carry_out(recipe[session.phase])
+        if not any(span.complete and span.phase == END for span in before.baselines()):
+            attempt.baseline.after_training()
+        if not folder.model.exists():
+            with marks.span("finish", None, "checkpoint"):
+                save_model(folder.model, session.model, spec, session.data.info, session.ticket)
+        if spec.infer:
+            infer(session, marks, attempt.metering, live, listener, guard, windows_left(session, before), look_around)
     except BudgetReached as end:
         listener.message(str(end))
         return "budget"
-    attempt.baseline.after_training()
-    with marks.span("finish", None, "checkpoint"):
-        save_model(folder.path / "model.safetensors", session.model, spec, session.data.info, session.ticket)
     return "done"
 
 

@@ -79,10 +79,11 @@ class Session:
         torch.manual_seed(seed)
         return dense_network(self.spec, self.data.info)
 
-    def dense_network(self) -> torch.nn.Module:
-        """A network of the size that there was before anything was pruned; its weights mean nothing."""
+    def dense_network(self, own: bool = False) -> torch.nn.Module:
+        """A network of the size that there was before anything was pruned, own: never the present one; its weights mean
+        nothing."""
         with torch.random.fork_rng(devices=()):
-            return self.model if self.ticket is None else dense_network(self.spec, self.data.info)
+            return self.model if self.ticket is None and not own else dense_network(self.spec, self.data.info)
 
     def dense_widths(self) -> Dict[str, int]:
         """Channels of every prunable unit before anything was pruned."""

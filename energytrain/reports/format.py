@@ -3,17 +3,22 @@
 from typing import Any, Mapping, Optional
 
 PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+SMALL_PREFIXES = ((1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
+SMALL = 0.1  # below it a value with a unit gets a prefix
 
 
 def si(value: float, unit: str, digits: int = 3) -> str:
     """A value with an SI prefix and `digits` significant digits.
 
-    >>> si(12345.0, "J"), si(0.25, "J"), si(0.0, "J")
-    ('12.3 kJ', '0.25 J', '0 J')
+    >>> si(12345.0, "J"), si(0.25, "J"), si(0.00325, "J"), si(0.0, "J")
+    ('12.3 kJ', '0.25 J', '3.25 mJ', '0 J')
     """
     for factor, prefix in PREFIXES:
         if abs(value) >= factor:
             return f"{_significant(value / factor, digits)} {prefix}{unit}"
+    if unit and 0 < abs(value) < SMALL:
+        factor, prefix = next((pair for pair in SMALL_PREFIXES if abs(value) >= pair[0]), SMALL_PREFIXES[-1])
+        return f"{_significant(value / factor, digits)} {prefix}{unit}"
     return f"{_significant(value, digits)} {unit}"
 
 

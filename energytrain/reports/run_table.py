@@ -21,6 +21,7 @@ from .flops import (
     written,
 )
 from .format import bounds, count, joules, percent, provenance, si
+from .inference_table import inference_parts
 from .metering_lines import metering_lines
 from .what_if import MARK, emulated, is_what_if, row_provenance
 from .what_if_lines import what_if_lines
@@ -30,6 +31,7 @@ def render_run(result: Mapping[str, Any]) -> RenderableType:
     """The table of a run and the lines below it, from its result."""
     parts: List[RenderableType] = [_table(result), Text()]
     parts.extend(Text.from_markup(line) for line in summary_lines(result))
+    parts.extend(inference_parts(result))
     return Group(*parts)
 
 
@@ -59,7 +61,8 @@ def _table(result: Mapping[str, Any]) -> Table:
 
 def _rows(result: Mapping[str, Any]) -> List[List[Tuple[str, Mapping[str, Any]]]]:
     """The rows and their names, in the parts between which the table has a gap."""
-    others = [result[name] for name in ("evaluation", "overhead", "baseline", "lost") if result[name]["seconds"] > 0]
+    names = ("evaluation", "overhead", "baseline", "infer", "lost")
+    others = [result[name] for name in names if result.get(name) and result[name]["seconds"] > 0]
     parts = [
         [(str(row["phase"]), row) for row in result["phases"]],
         [("useful", result["useful"])],
@@ -106,6 +109,11 @@ def _where(result: Mapping[str, Any]) -> str:
 
 
 def summary_lines(result: Mapping[str, Any]) -> List[str]:
+    """What the run bought, and how it was metered, as sentences in rich markup."""
+    return training_lines(result) + metering_lines(result)
+
+
+def training_lines(result: Mapping[str, Any]) -> List[str]:
     """What the run bought, as sentences in rich markup."""
     lines = [_status_line(result)] if result["status"] != "done" else []
     lines.extend(_accuracy_lines(result))
@@ -113,7 +121,6 @@ def summary_lines(result: Mapping[str, Any]) -> List[str]:
     lines.extend(_dense_lines(result))
     lines.extend([PAPER_COUNT_MEANS] * (len(precisions(row for part in _rows(result) for _, row in part)) > 1))
     lines.extend(what_if_lines(result))
-    lines.extend(metering_lines(result))
     return lines
 
 

@@ -1,8 +1,8 @@
 """What a run cost: its marks and traces become rows of seconds, FLOPs and joules, always by the same pure function.
 
 Useful is each epoch's cost once: what methods are compared on. Spent is all attempts from begin to end. Between them
-lie lost (what a crash undid), evaluation, overhead (set-up, checkpoints), and the idle baselines, which are the
-measurement's own.
+lie lost (what a crash undid), evaluation, overhead (set-up, checkpoints), inference that was measured afterwards, and
+the idle baselines, which are the measurement's own.
 """
 
 import dataclasses
@@ -18,8 +18,8 @@ from ..quantities.energy import Energy, Provenance, total
 from ..quantities.ledger import Ledger, NetworkBill, Work, WorkItem, spend, work_from_json
 from .emulation import anchor_of, anchored_row, what_if_of
 from .idle import idle_of, net_of
-from .rows import Account, Row, extrapolated, sum_of_rows
-from .timeline import USEFUL, Span, Timeline
+from .rows import Account, Row, Tally, extrapolated, sum_of_rows
+from .timeline import INFER, INFERENCE, USEFUL, WARM_UP, Span, Timeline
 
 NO_METER = "no meter was recording"
 NO_WORK = "its work is not FLOPs of the network, which is all that is modelled"
@@ -40,7 +40,8 @@ class Accountant:
         self.primary: Tuple[str, ...] = tuple(first.get("primary", ()))
         self.metered = bool(first.get("here", False)) and bool(self.primary)  # its own device is, and not another
         self.emulated = any(is_emulated(bill.training) for bill in self.bills.values())
-        self.idle = idle_of(timeline, self._window)
+        self._windows: Dict[Tuple[int, int, int], Energy] = {}
+        self.idle = idle_of(timeline, self.window)
 
     @property
     def headline(self) -> str:
@@ -65,12 +66,14 @@ class Accountant:
             evaluation=finished(self._row("evaluate", [s for s in useful if s.what == "evaluation"])),
             overhead=finished(self._row("overhead", [s for s in useful if s.what in ("setup", "checkpoint")])),
             baseline=finished(self._row("baseline", self.timeline.baselines())),
+            infer=finished(self._row(INFER, [s for s in useful if s.what in (WARM_UP, INFERENCE)])),
             lost=finished(self._row("lost", lost)),
             useful=whole,
             spent=finished(self._spent(useful + lost)),
             dense=None if dense is None else finished(dense),
             headline=self.headline,
             what_if=what_if_of(whole, anchored, self.profile, anchor) if self.emulated else None,
+            anchor=anchor,
         )
 
     def _net(self, row: Row) -> Row:
@@ -84,18 +87,32 @@ class Accountant:
         return extrapolated(row, planned / row.epochs, planned)
 
     def _row(self, name: str, spans: Sequence[Span]) -> Row:
-        work = [part for span in spans for part in self._work(span)]
+        tally = Tally(name)
+        for span in spans:
+            self.add(tally, span)
+        return self.row_of(tally)
+
+    def add(self, tally: Tally, span: Span) -> None:
+        """One more span to what came before it."""
+        tally.epochs += span.what == "training" and span.complete
+        tally.seconds += span.seconds
+        tally.images += span.images
+        tally.add_work(self.work(span))
+        tally.add_measured(self.window(span.attempt, span.start, span.end))
+
+    def row_of(self, tally: Tally) -> Row:
+        work = tally.works()
         modelled, seconds = self._modelled(work)
         ledger = Ledger()
         for items, images, steps in work:
-            ledger = ledger + spend(items, name, images, steps)
+            ledger = ledger + spend(items, tally.name, images, steps)
         return Row(
-            phase=name,
-            epochs=sum(1 for s in spans if s.what == "training" and s.complete),
-            seconds=sum(s.seconds for s in spans),
-            images=sum(s.images for s in spans),
+            phase=tally.name,
+            epochs=tally.epochs,
+            seconds=tally.seconds,
+            images=tally.images,
             ledger=ledger,
-            measured=self._measured((s.attempt, s.start, s.end) for s in spans),
+            measured=self._measured(()) if tally.measured is None else tally.measured,
             modelled=modelled,
             modelled_seconds=seconds,
             parts=self._parts(work),
@@ -110,8 +127,11 @@ class Accountant:
             measured=self._measured((a.number, a.start, a.end) for a in attempts),
         )
 
-    def _work(self, span: Span) -> List[Work]:
+    def work(self, span: Span) -> List[Work]:
         """(items, images, steps) of a span; of a span cut short, what its last heartbeat says."""
+        if span.what in (WARM_UP, INFERENCE):
+            items = self.timeline.networks[span.marks["network"]]["items"]
+            return [(tuple(WorkItem(**item) for item in items), span.images, span.steps)]
         if span.phase not in self.bills:
             return work_from_json(span.marks.get("work", ()))
         bill, mark = self.bills[span.phase], self.timeline.phases[span.phase]
@@ -129,12 +149,19 @@ class Accountant:
     def _measured(self, windows: Iterable[Tuple[int, int, int]]) -> Energy:
         parts = []
         for attempt, start, end in windows:
-            parts.append(self._window(attempt, start, end))
+            parts.append(self.window(attempt, start, end))
         if not parts:
             return Energy(0.0, Provenance.MEASURED) if self.primary else Energy.missing(NO_METER)
         return total(parts)
 
-    def _window(self, attempt: int, start: int, end: int) -> Energy:
+    def window(self, attempt: int, start: int, end: int) -> Energy:
+        """The measured energy of an attempt from one moment to another, by its primary channels; integrated once."""
+        place = (attempt, start, end)
+        if place not in self._windows:
+            self._windows[place] = self._integrated(attempt, start, end)
+        return self._windows[place]
+
+    def _integrated(self, attempt: int, start: int, end: int) -> Energy:
         seconds = (end - start) / 1e9
         if not self.primary:
             return Energy.missing(NO_METER, seconds)
@@ -150,7 +177,7 @@ class Accountant:
     def _modelled(self, work: Sequence[Work]) -> Tuple[Energy, Optional[float]]:
         if self.profile is None:
             return Energy.missing("the device has no profile, so nothing can be modelled"), None
-        parts = [predict(items, images, steps, self.profile) for items, images, steps in _merged(work)]
+        parts = [predict(items, images, steps, self.profile) for items, images, steps in work]
         if not parts:
             return Energy.missing(NO_WORK), None
         return total(p.energy for p in parts), sum(p.seconds for p in parts)
@@ -158,7 +185,7 @@ class Accountant:
     def _parts(self, work: Sequence[Work]) -> Tuple[Parts, ...]:
         if self.profile is None or not self.emulated:
             return ()
-        return tuple(parts_of(items, images, steps, self.profile) for items, images, steps in _merged(work))
+        return tuple(parts_of(items, images, steps, self.profile) for items, images, steps in work)
 
     def _dense(self, epochs: int) -> Optional[Row]:
         """What `epochs` epochs of the dense network would have cost: its own epochs here, scaled; else modelled.
@@ -189,12 +216,3 @@ class Accountant:
         """Whether an epoch of `phase` is one of the dense training that a run is compared with."""
         mark = self.timeline.phases.get(phase)
         return mark is not None and mark["role"] == "dense" and not is_emulated(self.bills[phase].training)
-
-
-def _merged(work: Sequence[Work]) -> List[Work]:
-    """Work on the same items added up."""
-    merged: Dict[Tuple[WorkItem, ...], Tuple[int, int]] = {}
-    for items, images, steps in work:
-        had = merged.get(items, (0, 0))
-        merged[items] = (had[0] + images, had[1] + steps)
-    return [(items, images, steps) for items, (images, steps) in merged.items()]

@@ -111,12 +111,19 @@ class RunFolder:
             lock.release()
 
     def claim(self, spec: Mapping[str, Any], identity: str) -> Dict[str, Any]:
-        """Make this the run of `spec`, or go on with it; gives run.json. UsageError for a run of another identity."""
+        """Make this the run of `spec`, or go on with it; gives run.json. UsageError for a run of another identity.
+
+        A run that goes on is noted to `infer` where it now does.
+        """
         self._need_lock()
         if self.exists():
             record = self.read()
             if record["identity"] != identity:
                 raise UsageError(f"'{self.path}' holds a run of another specification.", "Choose another --name.")
+            if spec.get("infer") and not record["spec"].get("infer"):
+                record["spec"]["infer"] = True
+                with self._at_start():
+                    write_json(self.run_file, record)
             return record
         record = {
             "format": FORMAT,

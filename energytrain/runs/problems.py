@@ -101,7 +101,7 @@ def _touches_joules(fault: Fault, trace: Optional[Trace], primary: Tuple[str, ..
 
 def _uncovered(account: Account) -> List[str]:
     problems = []
-    for row in (*account.phases, account.evaluation):
+    for row in (*account.phases, account.evaluation, account.infer):
         energy = row.measured
         if energy.joules is None:
             problems.append(f"phase '{row.phase}' has no measured energy: {energy.reason}")

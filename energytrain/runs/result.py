@@ -1,8 +1,8 @@
 """result.json: what a run folder says, computed from its marks and traces, and cached.
 
 The cache is keyed by the integrator's and the energy model's versions and by size and hash of every input, so a result
-is never older than what it was made from. Where the marks were not kept (a result that is committed beside a page), it
-is all there is, and is shown as it stands.
+is never older than what it was made from; an input that looks untouched is not hashed again. Where the marks were not
+kept (a result that is committed beside a page), it is all there is, and is shown as it stands.
 """
 
 import contextlib
@@ -25,25 +25,30 @@ from ..errors import UsageError
 from .account import Accountant
 from .events import read_events
 from .folder import RUNNING, RunFolder
+from .inference import inference_of
 from .problems import say_what_happened, training_conditions
 from .spec import RunSpec
 from .timeline import Timeline, build_timeline
+from .trajectory import trajectory
 
-RESULT_VERSION = 2
+RESULT_VERSION = 3
+# What a result of version 2 did not have. It is read on where the marks are gone and it cannot be computed anew.
+SINCE_VERSION_2 = ("trajectory", "inference", "infer")
 
 
 def run_result(path: Path, recompute: bool = False) -> Dict[str, Any]:
     """The result of the run in `path`, from its cache where that is still valid."""
     folder = RunFolder.open(path)
-    key = _cache_key(folder)
-    if not recompute and folder.result.exists():
-        cached = _cached(folder.result)
+    cached = _cached(folder.result) if not recompute and folder.result.exists() else {}
+    stamps = _stamps(folder)
+    key = _cache_key(folder, stamps, cached)
+    if cached:
         if cached.get("key") == key:
             return _as_of_now(folder, cached)
-        if cached and not folder.events.exists():
+        if not folder.events.exists():
             return _kept(folder, cached)
     result = compute_result(folder)
-    result["key"] = key
+    result.update(key=key, stamps=stamps)
     with contextlib.suppress(PermissionError):  # a folder that may only be read has its result computed each time
         write_json(folder.result, result)
     return _as_of_now(folder, result)
@@ -60,6 +65,8 @@ def _cached(path: Path) -> Dict[str, Any]:
 
 def _kept(folder: RunFolder, result: Dict[str, Any]) -> Dict[str, Any]:
     """A result whose marks are gone. UsageError where another version of energytrain computed it."""
+    if result.get("schema_version") == 2:
+        return {**result, **dict.fromkeys(SINCE_VERSION_2)}
     if result.get("schema_version") != RESULT_VERSION:
         raise UsageError(
             f"the result of '{folder.path}' has version {result.get('schema_version')}, this energytrain reads "
@@ -71,6 +78,7 @@ def _kept(folder: RunFolder, result: Dict[str, Any]) -> Dict[str, Any]:
 
 def _as_of_now(folder: RunFolder, result: Dict[str, Any]) -> Dict[str, Any]:
     """The result with the one thing that no file says: whether its process is at work at this moment."""
+    result = {**result, "name": folder.path.name}  # a folder may have been renamed
     attempts = folder.read()["attempts"]
     if result["status"] == "interrupted" and attempts and is_alive(attempts[-1]):
         return {**result, "status": "running"}
@@ -121,7 +129,7 @@ def compute_result(folder: RunFolder) -> Dict[str, Any]:
         "phases": [row.to_json(account.headline) for row in account.phases],
         **{
             name: getattr(account, name).to_json(account.headline)
-            for name in ("evaluation", "overhead", "baseline", "lost", "useful", "spent")
+            for name in ("evaluation", "overhead", "baseline", "infer", "lost", "useful", "spent")
         },
         "idle": accountant.idle.to_json(),
         "dense": None if account.dense is None else account.dense.to_json(account.headline),
@@ -130,6 +138,8 @@ def compute_result(folder: RunFolder) -> Dict[str, Any]:
         "network": _networks(timeline),
         "ticket": timeline.ticket,
         "distances": _distances(timeline),
+        "trajectory": trajectory(accountant, account),
+        "inference": inference_of(timeline, spec.precision, _where(timeline)["here"], accountant.window, profile),
         "meters": _meters(timeline, traces),
         "observer": [a.mark["observer"] for a in timeline.attempts if "observer" in a.mark],
         "conditions": conditions,
@@ -214,15 +224,33 @@ def _meters(timeline: Timeline, traces: Mapping[int, Trace]) -> List[Dict[str, A
     return rows
 
 
-def _cache_key(folder: RunFolder) -> Dict[str, Any]:
-    inputs = [folder.path / "run.json", folder.events, *sorted((folder.path / "traces").glob("*.arrows"))]
+def _stamps(folder: RunFolder) -> Dict[str, List[int]]:
+    """Size and time of change of each input, by its name."""
+    inputs = [folder.run_file, folder.events, *sorted((folder.path / "traces").glob("*.arrows"))]
+    stats = {path.name: path.stat() for path in inputs if path.exists()}
+    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
+
+
+def _cache_key(folder: RunFolder, stamps: Mapping[str, List[int]], cached: Mapping[str, Any]) -> Dict[str, Any]:
+    """What a result depends on. Marks and traces only grow: one that has the size and the time of change that `cached`
+    saw is not read again."""
+    known, seen = cached.get("stamps") or {}, (cached.get("key") or {}).get("inputs", {})
+    inputs = {}
+    for name, stamp in stamps.items():
+        path = _input(folder, name)
+        same = name != folder.run_file.name and known.get(name) == stamp and name in seen
+        inputs[name] = seen[name] if same else [stamp[0], _digest(path)]
     return {
         "result": RESULT_VERSION,
         "integrator": INTEGRATOR_VERSION,
         "energy_model": MODEL_VERSION,
         "profile": hashlib.sha256(repr(profile_of(folder.read()["spec"]["device"])).encode()).hexdigest(),
-        "inputs": {p.name: [p.stat().st_size, _digest(p)] for p in inputs if p.exists()},
+        "inputs": inputs,
     }
+
+
+def _input(folder: RunFolder, name: str) -> Path:
+    return folder.path / "traces" / name if name.endswith(".arrows") else folder.path / name
 
 
 def _digest(path: Path) -> str:

@@ -1,13 +1,14 @@
 """The rows of a run's account: what a phase, or a sum of phases, took and cost. Plain data."""
 
 import dataclasses
-from dataclasses import dataclass
-from typing import Any, Dict, Optional, Sequence, Tuple
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from ..costs.energy_model import Parts
 from ..costs.fp32_twin import EMULATED
+from ..costs.what_if import Anchor
 from ..quantities.energy import Energy, Provenance, total
-from ..quantities.ledger import MATRIX_KINDS, Ledger
+from ..quantities.ledger import MATRIX_KINDS, Ledger, Work, WorkItem
 
 
 @dataclass(frozen=True)
@@ -58,19 +59,51 @@ class Row:
 @dataclass(frozen=True)
 class Account:
     """All rows of a run. `phases` are those of the method, in order; `useful` is their sum; `baseline` is the time that
-    the device was kept idle to learn its idle power. `what_if` says what emulated precision stands for (as in
-    `costs.what_if`), None where nothing was emulated."""
+    the device was kept idle to learn its idle power; `infer` is inference that was measured after training. `what_if`
+    says what emulated precision stands for (as in `costs.what_if`), None where nothing was emulated."""
 
     phases: Tuple[Row, ...]
     evaluation: Row
     overhead: Row
     baseline: Row
+    infer: Row
     lost: Row
     useful: Row
     spent: Row
     dense: Optional[Row]
     headline: str
     what_if: Optional[Dict[str, Any]] = None
+    anchor: Optional[Anchor] = None
+
+
+@dataclass
+class Tally:
+    """What spans of one name come to so far; `Accountant.row_of` makes a row of it. work: images and steps by items."""
+
+    name: str
+    epochs: int = 0
+    seconds: float = 0.0
+    images: int = 0
+    work: Dict[Tuple[WorkItem, ...], Tuple[int, int]] = field(default_factory=dict)
+    measured: Optional[Energy] = None
+
+    def add_work(self, work: Iterable[Work]) -> None:
+        for items, images, steps in work:
+            had = self.work.get(items, (0, 0))
+            self.work[items] = (had[0] + images, had[1] + steps)
+
+    def add_measured(self, energy: Energy) -> None:
+        """Add the energy of one more window; of two that miss the same, the reason is told once."""
+        known = self.measured
+        if known is None:
+            self.measured = total((energy,))
+            return
+        if known.joules is None and energy.joules is None and str(energy.reason) in str(known.reason):
+            energy = dataclasses.replace(energy, reason=known.reason)
+        self.measured = total((known, energy))
+
+    def works(self) -> List[Work]:
+        return [(items, images, steps) for items, (images, steps) in self.work.items()]
 
 
 def extrapolated(row: Row, factor: float, planned: int) -> Row:

@@ -1,7 +1,8 @@
 """RunSpec: what one run is, resolved to the last default, and the identity that follows from it.
 
-The identity decides whether a command continues a run or starts another. It is a hash of every field, so a changed
-default never makes two runs look alike; where a run is stored and how it is shown are not part of it.
+The identity decides whether a command continues a run or starts another. It is a hash of every field that bears on what
+is trained and metered, so a changed default never makes two runs look alike; where a run is stored, how it is shown and
+what is measured after it is done are not part of it.
 """
 
 import hashlib
@@ -19,7 +20,8 @@ class RunSpec:
     """One training by one method on one device. Epochs are whole; ratios and rates are plain fractions.
 
     Fields with a default came after version 1; the default is what runs before them silently had. It is frozen: never
-    changed or removed. `retrain` "own" is what the method's recipe says.
+    changed or removed. `retrain` "own" is what the method's recipe says. `infer` asks for what can be added to a run
+    that is done, so it is no part of the identity.
     """
 
     method: str
@@ -80,6 +82,7 @@ class RunSpec:
     augment: bool = True
     average: bool = False
     master_weights: bool = False
+    infer: bool = False
 
     def to_json(self) -> Dict[str, Any]:
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
@@ -102,13 +105,16 @@ class RunSpec:
 # A field that was added after version 1 is left out of the identity while it has the value that older runs had.
 LEGACY_VALUES: Dict[str, Any] = {f.name: f.default for f in fields(RunSpec) if f.default is not MISSING}
 
+# What a run that is done can be given later, without being another run.
+OUTSIDE_IDENTITY = ("infer",)
+
 
 def identity(spec: RunSpec) -> str:
-    """64 hexadecimal digits that are the same exactly for the same resolved settings."""
+    """64 hexadecimal digits that are the same exactly for the same resolved settings, but for those outside it."""
     content = {
         name: value
         for name, value in spec.to_json().items()
-        if not (name in LEGACY_VALUES and LEGACY_VALUES[name] == value)
+        if name not in OUTSIDE_IDENTITY and not (name in LEGACY_VALUES and LEGACY_VALUES[name] == value)
     }
     text = json.dumps({"version": SPEC_VERSION, "spec": content}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -9,7 +9,8 @@ The marks, as `execution` writes them (each has `kind`, `t` in monotonic ns and 
   phase    phase, first (epoch of the schedule), epochs (planned), bill (a NetworkBill), role (dense | masked |
            ticket), per_epoch (items once an epoch), check (work of a pseudo-prune check)
   start    span, phase, epoch, what (setup | training | check | evaluation | pruning | rewinding | checkpoint |
-           baseline)
+           baseline | warm-up | inference); of the last two also network and batch
+  network  network (dense | ticket), precision, items: the work of its forward pass, before inference is measured
   end      span, images, steps, work (beside plain steps), mask and channels (of a search, `runs.masks`) and whatever
            was measured (loss, accuracy, ...)
   beat     step (of the open span), once a second
@@ -24,6 +25,8 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 USEFUL = ("training", "check", "pruning", "rewinding")
+INFER = "infer"  # the phase of an attempt's set-up that only measures inference
+WARM_UP, INFERENCE = "warm-up", "inference"
 
 
 @dataclass
@@ -66,16 +69,18 @@ class Timeline:
     phases: Dict[str, Dict[str, Any]]
     ticket: Optional[Dict[str, Any]]
     tickets: Dict[str, Dict[str, Any]] = field(default_factory=dict)
+    networks: Dict[str, Dict[str, Any]] = field(default_factory=dict)
 
     def useful(self) -> List[Span]:
-        """The spans of training, pruning, evaluation and checkpoints that count: those of the last attempt that
-        completed one at their place."""
+        """The spans of training, pruning, evaluation, checkpoints and inference that count: those of the last attempt
+        that completed one at their place; with the set-ups of the first attempt and of those for inference alone."""
         last: Dict[Tuple[str, Optional[int], str], List[Span]] = {}
         for span in self.spans:
             if span.complete and span.what not in ("setup", "baseline"):
                 before = last.get(span.place, [])
                 last[span.place] = [s for s in before if s.attempt == span.attempt] + [span]
-        first_setup = [s for s in self.spans if s.what == "setup" and s.complete][:1]
+        setups = [s for s in self.spans if s.what == "setup" and s.complete]
+        first_setup = [s for s in setups if s is setups[0] or s.phase == INFER]
         counted = [span for spans in last.values() for span in spans]
         return first_setup + sorted(counted, key=lambda s: (s.attempt, s.start))
 
@@ -90,6 +95,9 @@ class Timeline:
 
     @property
     def status(self) -> str:
+        """How the last attempt ended; a run that was done once stays it, whatever comes of measuring inference."""
+        if any(attempt.stop is not None and attempt.stop["status"] == "done" for attempt in self.attempts):
+            return "done"
         stop = self.attempts[-1].stop if self.attempts else None
         return "interrupted" if stop is None else str(stop["status"])
 
@@ -110,17 +118,20 @@ def build_timeline(events: Sequence[Mapping[str, Any]]) -> Timeline:
             timeline.phases[event["phase"]] = dict(event)
         elif kind == "start":
             span = Span(attempt.number, event["phase"], event["epoch"], event["what"], t, t)
+            span.marks = {k: v for k, v in event.items() if k in ("network", "batch")}
             opened[event["span"]] = span
             timeline.spans.append(span)
         elif kind == "end":
             span = opened.pop(event["span"])
             span.end, span.complete = t, True
             span.images, span.steps = int(event.get("images", 0)), int(event.get("steps", 0))
-            span.marks = {k: v for k, v in event.items() if k not in ("kind", "t", "attempt", "span")}
+            span.marks.update({k: v for k, v in event.items() if k not in ("kind", "t", "attempt", "span")})
         elif kind == "beat":
             for span in opened.values():
                 span.steps = max(span.steps, int(event["step"]))
                 span.images = max(span.images, int(event.get("images", 0)))
+        elif kind == "network":
+            timeline.networks[event["network"]] = dict(event)
         elif kind == "ticket":
             timeline.ticket = dict(event)
             timeline.tickets[str(event.get("phase", "prune"))] = dict(event)

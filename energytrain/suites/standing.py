@@ -6,6 +6,7 @@ from typing import Any, List, Mapping
 
 from ..errors import UsageError
 from ..runs.folder import RunFolder
+from ..runs.inference import left_to_infer
 from ..runs.machine import same_code
 from ..runs.result import is_alive, run_result
 from .resolving import Answer
@@ -44,7 +45,9 @@ def standing(path: Path, answer: Answer) -> Standing:
             return Standing(NEW)
         if is_alive(attempts[-1]) and _is_locked(folder):
             return Standing(UNDERWAY, f"by process {attempts[-1]['pid']}")
-        done = run_result(path)["status"] == "done"
+        result = run_result(path)
+        lacks_inference = bool((answer.spec or {}).get("infer")) and left_to_infer(result)
+        done = result["status"] == "done" and not lacks_inference
     except UsageError as error:
         return Standing(UNREADABLE, str(error))
     stale = _stale(attempts[-1], answer)

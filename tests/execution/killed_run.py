@@ -1,9 +1,10 @@
 """`energytrain run` in a process of its own that kills itself at a chosen moment, or believes in another boot.
 
-Usage: killed_run.py '{"kill": "<where>", "after": N, "boot": "<id>"}' ARGUMENTS...
+Usage: killed_run.py '{"kill": "<where>", "after": N, "boot": "<id>", "window": S}' ARGUMENTS...
 where: mark (right after the N-th mark was written), span (as {"phase", "what"} begins, the N-th time), checkpoint (the
 N-th checkpoint's tensors are stored, the file
 that names them is not), rebuild (inside the replacement of the network by its ticket), result (after the last mark).
+window: how long a window of inference lasts, in seconds.
 """
 
 import json
@@ -20,6 +21,7 @@ def die() -> None:
 def main() -> None:
     plan = json.loads(sys.argv[1])
     from energytrain.energy.traces import clocks
+    from energytrain.execution import inference
     from energytrain.execution.session import Session
     from energytrain.runs import result
     from energytrain.runs.events import EventWriter
@@ -27,6 +29,8 @@ def main() -> None:
 
     if "boot" in plan:
         clocks.BOOT_ID_FILE = plan["boot"]
+    if "window" in plan:
+        inference.WINDOW_SECONDS = inference.WARM_UP_SECONDS = plan["window"]
     left = [plan.get("after", 1)]
 
     def countdown() -> None:

@@ -8,8 +8,9 @@ from execution.small import run_small
 from reports.emulated import four
 from rich.console import Console
 
-from energytrain.reports.comparison import comparison_table
 from energytrain.reports.run_table import render_run
+from energytrain.reports.tables.as_terminal import as_terminal
+from energytrain.reports.tables.comparison_form import comparison_sheet
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,8 @@ def test_narrow_terminals_lose_no_figure(result, width):
 
 
 def test_runs_side_by_side_have_a_row_each(result):
-    text = shown(comparison_table([result, {**result, "name": "other", "status": "interrupted"}]), 220)
+    sheet = comparison_sheet([result, {**result, "name": "other", "status": "interrupted"}])
+    text = shown(as_terminal(sheet, 220), 220)
     assert "[bold]run" in text and "other" in text and "interrupted" in text
 
 

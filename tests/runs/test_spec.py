@@ -16,13 +16,19 @@ def test_identities_are_the_pinned_ones(paper_spec):
     assert folder_name(paper_spec) == "eb-ff-vgg16-cifar10-s0-" + identity(paper_spec)[:8]
 
 
-@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(RunSpec)])
+@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(RunSpec) if f.name != "infer"])
 def test_every_field_is_part_of_the_identity(field, paper_spec):
     value = getattr(paper_spec, field)
     other = {str: "other", float: 0.123, int: 77, bool: True, tuple: (1, 2), type(None): 5}[type(value)]
     if value is True:
         other = False
     assert identity(dataclasses.replace(paper_spec, **{field: other})) != identity(paper_spec)
+
+
+def test_inference_can_be_asked_for_later_so_it_is_no_part_of_the_identity(paper_spec):
+    asked = dataclasses.replace(paper_spec, infer=True)
+    assert identity(asked) == identity(paper_spec) and folder_name(asked) == folder_name(paper_spec)
+    assert RunSpec.from_json(asked.to_json()).infer and not paper_spec.infer
 
 
 def test_a_field_added_later_leaves_old_identities_alone(monkeypatch, paper_spec):

@@ -7,6 +7,7 @@ import pytest
 from suites.making import COMMIT, MACHINE, VERSIONS
 
 from energytrain.energy.traces import clocks
+from energytrain.quantities.ledger import NetworkBill, WorkItem
 from energytrain.runs import machine
 from energytrain.runs.events import EventWriter
 from energytrain.runs.folder import RunFolder
@@ -52,6 +53,24 @@ def test_by_how_its_attempts_ended(tmp_path, answer, statuses, what, monkeypatch
     leave(tmp_path / "run", answer, *statuses)
     # The attempt that was never ended is this process's, which lives, but holds no lock.
     assert standing(tmp_path / "run", answer) == Standing(what)
+
+
+def test_a_run_that_is_done_is_unfinished_where_the_suite_asks_for_inference_too(tmp_path, answer):
+    item = WorkItem("conv", "conv", "forward", "fp32", 10)
+    bill = NetworkBill((), (item,), 1, 5).to_json()
+    folder = RunFolder(tmp_path / "run")
+    with folder.writing():
+        folder.claim(answer.spec, answer.identity)
+        number = folder.begin_attempt(COMMIT, VERSIONS, MACHINE)
+        with EventWriter(folder.events, number) as writer:
+            writer.append("attempt", host=clocks.host(), boot_id=clocks.boot_id(), primary=[], here=True)
+            facts = {"images": 4, "steps": 1, "per_epoch": [], "epochs": 1, "bill": bill}
+            writer.append("phase", phase="train", role="dense", **facts)
+            writer.append("stop", status="done", reason="")
+        folder.end_attempt(number, "done")
+    asked = dataclasses.replace(answer, spec=dict(answer.spec, infer=True))
+    assert standing(tmp_path / "run", answer).what == "done"
+    assert standing(tmp_path / "run", asked).what == "unfinished"
 
 
 def test_a_run_that_is_being_written_is_underway(tmp_path, answer):
