@@ -1,11 +1,12 @@
-"""Whether runs that are compared were metered under the same conditions: a sentence for each that differs.
+"""Whether runs that are compared were metered under the same conditions: a sentence for each that differs, and marks.
 
 A run is compared only with runs on the same device that say the same things about themselves.
 """
 
 import math
 import re
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..energy.traces.conditions import FOREIGN, throttled_part, throttles
 from ..energy.traces.series import free_name
@@ -21,79 +22,118 @@ Conditions = Mapping[str, Mapping[str, Any]]
 Runs = Mapping[str, Conditions]  # by a name that is the run's own among those compared
 
 
+@dataclass(frozen=True)
+class Unlike:
+    """One thing in which runs differ: a sentence on all of them, and a few words for each that it sets apart."""
+
+    sentence: str
+    marks: Mapping[str, str]
+
+
 def differences(results: Sequence[Mapping[str, Any]]) -> List[str]:
     """What differs between runs on one device: power mode and limit, clocks, throttling, temperature, foreign load."""
+    return [found.sentence for _, found in _found(results)]
+
+
+def marks(results: Sequence[Mapping[str, Any]]) -> List[List[str]]:
+    """The same for each result, in their order, as short marks of its own ("nvml:0 power limit: 300 W").
+
+    A run that other runs on its device differ from has its mark as well; one that is alike all of them has none.
+    """
+    told: List[List[str]] = [[] for _ in results]
+    for places, found in _found(results):
+        for run, mark in found.marks.items():
+            told[places[run]].append(mark)
+    return told
+
+
+def _found(results: Sequence[Mapping[str, Any]]) -> List[Tuple[Dict[str, int], Unlike]]:
+    """Each difference with the places of the runs among the results, by the names that it has for them."""
     by_device: Dict[str, Dict[str, Conditions]] = {}
-    for result in results:
-        runs = by_device.setdefault(result["device"]["name"], {})
-        runs[free_name(result["name"], runs)] = result["conditions"]
-    sentences: List[str] = []
-    for runs in by_device.values():
+    places: Dict[str, Dict[str, int]] = {}
+    for place, result in enumerate(results):
+        device = result["device"]["name"]
+        runs = by_device.setdefault(device, {})
+        name = free_name(result["name"], runs)
+        runs[name] = result["conditions"]
+        places.setdefault(device, {})[name] = place
+    found: List[Tuple[Dict[str, int], Unlike]] = []
+    for device, runs in by_device.items():
         if len(runs) > 1:
-            sentences += _modes(runs) + _limits(runs) + _clocks(runs)
-            sentences += _throttling(runs) + _temperatures(runs) + _foreign(runs)
-    return sentences
+            each = (
+                _modes(runs) + _limits(runs) + _clocks(runs) + _throttling(runs) + _temperatures(runs) + _foreign(runs)
+            )
+            found += [(places[device], one) for one in each]
+    return found
 
 
 def _summaries(conditions: Conditions, quantity: str) -> Dict[str, Mapping[str, Any]]:
     return {name: summary for name, summary in conditions.items() if summary["quantity"] == quantity}
 
 
-def _modes(runs: Runs) -> List[str]:
+def _modes(runs: Runs) -> List[Unlike]:
     """Settings of a person; a state that a device itself moves through (NVML's performance state) is none."""
     modes: Dict[str, Dict[str, str]] = {}
     for run, conditions in runs.items():
         for name, summary in _summaries(conditions, "state").items():
             if name.endswith(SETTINGS) and summary["shares"]:
                 modes.setdefault(name, {})[run] = " then ".join(sorted(summary["shares"]))
-    return [f"'{name}' differs: {_each(seen)}" for name, seen in modes.items() if len(set(seen.values())) > 1]
+    return [
+        Unlike(f"'{name}' differs: {_each(seen)}", {run: f"{name}: {mode}" for run, mode in seen.items()})
+        for name, seen in modes.items()
+        if len(set(seen.values())) > 1
+    ]
 
 
-def _limits(runs: Runs) -> List[str]:
+def _limits(runs: Runs) -> List[Unlike]:
     apart = {n: m for n, m in _means(runs, "limit_watts").items() if _factor(m) > 1 + LIMITS_APART}
     return _widest("", apart, _factor, lambda watts: si(watts, "W"))
 
 
-def _clocks(runs: Runs) -> List[str]:
+def _clocks(runs: Runs) -> List[Unlike]:
     """Clocks of what computes, not of memory, nor of each core where there is one of all."""
     means = {n: m for n, m in _means(runs, "hertz").items() if not NO_CLOCK.search(n)}
     apart = {name: each for name, each in means.items() if _factor(each) > 1 + CLOCKS_APART}
     return _widest("the mean of ", apart, _factor, lambda hertz: f"{hertz / 1e6:.0f} MHz")
 
 
-def _temperatures(runs: Runs) -> List[str]:
+def _temperatures(runs: Runs) -> List[Unlike]:
     apart = {name: each for name, each in _means(runs, "celsius").items() if _spread(each) > KELVINS_APART}
-    widest = _widest("the mean of ", apart, _spread, lambda celsius: f"{celsius:.0f} °C")
-    return [f"{sentence}; leakage, and with it energy, depends on it" for sentence in widest]
+    why = "; leakage, and with it energy, depends on it"
+    return _widest("the mean of ", apart, _spread, lambda celsius: f"{celsius:.0f} °C", why)
 
 
-def _throttling(runs: Runs) -> List[str]:
-    sentences = []
+def _throttling(runs: Runs) -> List[Unlike]:
+    found = []
     for name in dict.fromkeys(name for conditions in runs.values() for name in conditions):
         held = {run: throttles(name, conditions[name]) for run, conditions in runs.items() if name in conditions}
-        with_, without = [run for run in held if held[run]], [run for run in held if not held[run]]
-        if with_ and without:
-            what = ", ".join(
-                f"'{run}' ({', '.join(f'{reason} {share_of_time(s)}' for reason, s in held[run].items())})"
-                for run in with_
+        part, without = throttled_part(name), [run for run in held if not held[run]]
+        how = {
+            run: ", ".join(f"{reason} {share_of_time(s)}" for reason, s in reasons.items())
+            for run, reasons in held.items()
+            if reasons
+        }
+        if how and without:
+            what = ", ".join(f"'{run}' ({told})" for run, told in how.items())
+            sentence = (
+                f"{part} was throttled in {what} and not in {_names(without)}, so they did not run at the same speed"
             )
-            sentences.append(
-                f"{throttled_part(name)} was throttled in {what} and not in {_names(without)}, so they did not run "
-                "at the same speed"
-            )
-    return sentences
+            found.append(Unlike(sentence, {run: f"{part} throttled: {told}" for run, told in how.items()}))
+    return found
 
 
-def _foreign(runs: Runs) -> List[str]:
-    shared = []
+def _foreign(runs: Runs) -> List[Unlike]:
+    shared = {}
     for run, conditions in runs.items():
         counts = _summaries(conditions, "count").items()
         shares = [summary["share"] or 0.0 for name, summary in counts if name.endswith(FOREIGN)]
         if any(shares):
-            shared.append(f"'{run}' ({share_of_time(max(shares))} of its training)")
-    return (
-        [f"other processes used the device of {', '.join(shared)}: what those drew is in its joules"] if shared else []
-    )
+            shared[run] = share_of_time(max(shares))
+    if not shared:
+        return []
+    told = ", ".join(f"'{run}' ({share} of its training)" for run, share in shared.items())
+    sentence = f"other processes used the device of {told}: what those drew is in its joules"
+    return [Unlike(sentence, {run: f"foreign processes: {share}" for run, share in shared.items()})]
 
 
 def _means(runs: Runs, quantity: str) -> Dict[str, Dict[str, float]]:
@@ -121,12 +161,15 @@ def _widest(
     apart: Mapping[str, Mapping[str, float]],
     width: Callable[[Mapping[str, float]], float],
     write: Callable[[float], str],
-) -> List[str]:
-    """A sentence on the channel whose runs differ most: neighbouring sensors of one device mostly say the same."""
+    why: str = "",
+) -> List[Unlike]:
+    """On the channel whose runs differ most: neighbouring sensors of one device mostly say the same. `why` it matters
+    ends the sentence."""
     if not apart:
         return []
     name = max(apart, key=lambda one: width(apart[one]))
-    return [f"{what}'{name}' differs: {_ends(apart[name], write)}"]
+    own = {run: f"{name}: {write(mean)}" for run, mean in apart[name].items()}
+    return [Unlike(f"{what}'{name}' differs: {_ends(apart[name], write)}{why}", own)]
 
 
 def _ends(means: Mapping[str, float], write: Callable[[float], str]) -> str:

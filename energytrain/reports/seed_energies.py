@@ -39,7 +39,7 @@ class EnergyRatio:
     what_if: Optional[str] = None
 
 
-def _kind(result: Result) -> Tuple[Any, ...]:
+def energy_kind(result: Result) -> Tuple[Any, ...]:
     """What two energies must share to be averaged or divided."""
     energy, device = result["useful"]["energy"], result["device"]
     host = device["host"] if result["headline"] == "measured" else None
@@ -52,7 +52,7 @@ def _anchored(result: Result) -> bool:
     return is_what_if(result) and result["what_if"].get("anchored") is not None
 
 
-def _useful(result: Result) -> Dict[Optional[str], Energy]:
+def useful_energies(result: Result) -> Dict[Optional[str], Energy]:
     """The useful energy, which is no what-if (None), or the figures of a what-if by their names."""
     if is_what_if(result):
         return {name: energy for name, energy in what_if_energies(result).items()}
@@ -64,11 +64,11 @@ def energy_spreads(results: Sequence[Result]) -> Tuple[Tuple[EnergySpread, ...],
     by_kind: Dict[Tuple[Any, ...], List[float]] = {}
     missing = 0
     for result in results:
-        energies = _useful(result)
+        energies = useful_energies(result)
         missing += any(energy.joules is None for energy in energies.values())
         for figure, energy in energies.items():
             if energy.joules is not None:
-                by_kind.setdefault((_kind(result), figure), []).append(energy.joules)
+                by_kind.setdefault((energy_kind(result), figure), []).append(energy.joules)
     found = []
     for ((provenance, scope, device, *_), figure), values in by_kind.items():
         joules_spread = spread(values)
@@ -80,7 +80,7 @@ def energy_spreads(results: Sequence[Result]) -> Tuple[Tuple[EnergySpread, ...],
 def energy_ratio(pairs: Sequence[Tuple[Result, Result]]) -> Optional[EnergyRatio]:
     """Of all pairs together; none where an energy is missing or a what-if, or where any two are of unlike kinds."""
     results = [result for pair in pairs for result in pair]
-    if not pairs or len({_kind(result) for result in results}) != 1 or is_what_if(results[0]):
+    if not pairs or len({energy_kind(result) for result in results}) != 1 or is_what_if(results[0]):
         return None
     ours, theirs = (total(Energy.from_json(pair[side]["useful"]["energy"]) for pair in pairs) for side in (0, 1))
     return _over(ours, theirs, len(pairs))
@@ -105,7 +105,7 @@ def what_if_ratios(pairs: Sequence[Tuple[Result, Result]]) -> Tuple[EnergyRatio,
 
 
 def _figure(result: Result, name: str) -> Energy:
-    energies = _useful(result)
+    energies = useful_energies(result)
     return energies[None] if None in energies else energies[name]
 
 

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .flops import by_precision, paper_count, precisions
+from .judgement import Judged, judge
 from .seed_energies import EnergyRatio, EnergySpread, energy_ratio, energy_spreads, what_if_ratios
-from .spread import Difference, Spread, paired, spread, verdict
+from .spread import Difference, Spread, paired, spread
 
 Result = Mapping[str, Any]
 
@@ -32,7 +33,8 @@ class SeedGroup:
 
     flops: useful ones of the whole training, and flops_ratio theirs to the reference's: both None where these are of
     more than one precision. flops_by_precision, flops_paper_count (`flops.paper_count`) and paper_count_ratio: always.
-    verdict: on `more_accurate`, at the margin that was stated, None without one (`spread.verdict`).
+    verdict, p_value, seeds_needed: of `more_accurate` at the margin that was stated, corrected for the number of groups
+    (`judgement.Judged`); None without a margin.
     what_if_ratios: in the place of energy_ratio where one side or both are a what-if, a ratio for each of its figures.
     """
 
@@ -54,6 +56,8 @@ class SeedGroup:
     reference: Optional[str]
     more_accurate: Optional[Difference]
     verdict: Optional[str]
+    p_value: Optional[float]
+    seeds_needed: Optional[int]
     flops_ratio: Optional[Difference]
     paper_count_ratio: Optional[Difference]
     energy_ratio: Optional[EnergyRatio]
@@ -65,21 +69,29 @@ class SeedGroup:
 
 def seed_groups(members: Sequence[Member], margin: Optional[float] = None) -> List[SeedGroup]:
     """A group for each name, in the order in which they first come; margin: of equivalence, in points of accuracy."""
-    names = dict.fromkeys(member.group for member in members)
-    return [_group(name, [member for member in members if member.group == name], margin) for name in names]
+    by_name: Dict[str, List[Member]] = {}
+    for member in members:
+        by_name.setdefault(member.group, []).append(member)
+    judged = judge([more_accurate(group) for group in by_name.values()], margin)
+    return [_group(name, group, one, margin is not None) for (name, group), one in zip(by_name.items(), judged)]
 
 
-def _group(name: str, members: Sequence[Member], margin: Optional[float]) -> SeedGroup:
+def more_accurate(members: Sequence[Member]) -> List[float]:
+    """By how many points each is more accurate than its reference, of those where both are known."""
+    both = [(_accuracy(one.result), _accuracy(one.reference)) for one in members if one.reference is not None]
+    return [ours - theirs for ours, theirs in both if ours is not None and theirs is not None]
+
+
+def _group(name: str, members: Sequence[Member], judged: Optional[Judged], verdict: bool) -> SeedGroup:
+    """The row of `members`; verdict: whether a margin was stated to judge by."""
     results = [member.result for member in members]
     first = results[0]["spec"]
     pairs = [(member.result, member.reference) for member in members if member.reference is not None]
-    both = [(_accuracy(ours), _accuracy(theirs)) for ours, theirs in pairs]
     energies, missing = energy_spreads(results)
     useful = [result["useful"] for result in results]
     done_in = precisions(useful)
     counts, seconds = spread([float(paper_count(row)) for row in useful]), spread([row["seconds"] for row in useful])
     assert counts is not None and seconds is not None
-    more_accurate = paired([ours - theirs for ours, theirs in both if ours is not None and theirs is not None])
     return SeedGroup(
         name=name,
         method=first["method"],
@@ -97,8 +109,10 @@ def _group(name: str, members: Sequence[Member], margin: Optional[float]) -> See
         energies=energies,
         missing=missing,
         reference=pairs[0][1]["spec"]["method"] if pairs else None,
-        more_accurate=more_accurate,
-        verdict=None if margin is None or more_accurate is None else verdict(more_accurate, margin),
+        more_accurate=None if judged is None else judged.difference,
+        verdict=judged.verdict if judged is not None and verdict else None,
+        p_value=judged.p_value if judged is not None and verdict else None,
+        seeds_needed=judged.seeds_needed if judged is not None and verdict else None,
         flops_ratio=paired(_ratios(pairs, lambda row: float(row["flops"]))) if _of_one_precision(pairs) else None,
         paper_count_ratio=paired(_ratios(pairs, lambda row: float(paper_count(row)))),
         energy_ratio=energy_ratio(pairs),

@@ -1,20 +1,28 @@
-"""Means over runs that differ in the seed alone, their spread, and differences of pairs with an interval."""
+"""Means over runs that differ in the seed alone, their spread, and differences of pairs with an interval.
+
+`judgement` says what such differences mean.
+"""
 
 import math
 import statistics
 from dataclasses import dataclass
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Tuple
 
 CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and standard deviation of n values; of one value there is no deviation."""
+    """n values: mean, standard deviation (of one value there is none), median, the least and the largest; and the
+    values themselves in the order in which they came, since of few a mean and a deviation say little."""
 
     mean: float
     sd: Optional[float]
     n: int
+    median: float
+    low: float
+    high: float
+    values: Tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -27,32 +35,22 @@ class Difference:
     n: int
 
 
-def verdict(difference: Difference, margin: float) -> str:
-    """What an interval says of a difference of which less than `margin` does not matter: two one-sided tests.
-
-    "same" where all of it lies within the margin, "better" or "worse" where all of it lies on one side of zero, else
-    "cannot tell". The 95 % interval makes each of the two tests one at 2.5 %.
-
-    >>> verdict(Difference(0.1, -0.4, 0.6, 5), 1.0), verdict(Difference(-2.0, -3.5, -0.5, 5), 1.0)
-    ('same', 'worse')
-    """
-    if difference.low is None or difference.high is None:
-        return "cannot tell"
-    if -margin < difference.low and difference.high < margin:
-        return "same"
-    if difference.low > 0:
-        return "better"
-    return "worse" if difference.high < 0 else "cannot tell"
-
-
 def spread(values: Sequence[float]) -> Optional[Spread]:
     """
-    >>> spread([1.0, 2.0, 3.0])
-    Spread(mean=2.0, sd=1.0, n=3)
+    >>> spread([3.0, 1.0, 2.0])
+    Spread(mean=2.0, sd=1.0, n=3, median=2.0, low=1.0, high=3.0, values=(3.0, 1.0, 2.0))
     """
     if not values:
         return None
-    return Spread(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
+    return Spread(
+        mean=statistics.fmean(values),
+        sd=statistics.stdev(values) if len(values) > 1 else None,
+        n=len(values),
+        median=statistics.median(values),
+        low=min(values),
+        high=max(values),
+        values=tuple(values),
+    )
 
 
 def paired(values: Sequence[float]) -> Optional[Difference]:

@@ -11,6 +11,7 @@ from rich.text import Text
 from ..quantities.ledger import PRECISIONS
 from .flops import PAPER_COUNT, cell, precision_line, written
 from .format import seconds, si
+from .judgement import MOST_SEEDS
 from .seed_energies import EnergyRatio, EnergySpread
 from .seed_groups import SeedGroup
 from .spread import Difference, Spread
@@ -56,7 +57,7 @@ def suite_table(groups: Sequence[SeedGroup], reference: Optional[str]) -> Table:
             _spread(group.prune_ratio, lambda value: f"{value:.3g}"),
             _spread(group.accuracy, lambda value: f"{value:.2f}") or "none",
             _points(group.more_accurate),
-            *[group.verdict or ""] * judged,
+            *[_verdict(group)] * judged,
             _parameters(group),
             _spread(group.network_flops, _flops),
             cell(group.flops_by_precision, seen, lambda found: _spread(found, written)),
@@ -84,13 +85,15 @@ def table_lines(groups: Sequence[SeedGroup], margin: Optional[float] = None) -> 
         )
     if any(group.more_accurate is not None for group in groups):
         lines.append(
-            "Differences are paired by seed; [a, b] is the 95 % interval of their mean (Student's t, not corrected for "
-            "the number of rows); one seed has none."
+            "Differences are paired by seed; [a, b] is the 95 % interval of their mean (Student's t, of each row for "
+            "itself); one seed has none."
         )
     if margin is not None:
         lines.append(
-            f"verdict: 'same' where that interval lies within {margin:g} points either way, the margin of the suite; "
-            "'better' or 'worse' where it leaves out zero; else 'cannot tell'."
+            "verdict: 'same' where that interval, widened for the number of rows (Holm), lies within "
+            f"{margin:g} points either way, the margin of the suite; 'better' or 'worse' where it leaves out zero; "
+            "else 'cannot tell', with the number of seeds that would, if mean and deviation stay as they are, where "
+            f"{MOST_SEEDS} or fewer would."
         )
     lines += precision_line(_precisions(groups))
     if any(one.what_if for group in groups for one in group.energies):
@@ -106,6 +109,11 @@ def _spread(found: Optional[Spread], write: Callable[[float], str]) -> str:
     if found is None:
         return ""
     return write(found.mean) if not found.sd else f"{write(found.mean)} +- {write(found.sd)}"
+
+
+def _verdict(group: SeedGroup) -> str:
+    """A verdict, and how many seeds would bring one."""
+    return (group.verdict or "") + (f" ({group.seeds_needed} seeds)" if group.seeds_needed else "")
 
 
 def _parameters(group: SeedGroup) -> str:

@@ -1,6 +1,6 @@
 """Compared runs that were metered under unlike conditions: one sentence each, and none for like ones."""
 
-from energytrain.reports.differences import differences
+from energytrain.reports.differences import differences, marks
 
 
 def run(name, device="nvidia-gpu", **changed):
@@ -77,3 +77,34 @@ def test_unlike_devices_and_runs_that_know_nothing_are_not_compared():
 
 def test_runs_of_one_name_in_two_folders_are_two():
     assert "1300 MHz in 'a#2', 1400 MHz in 'a'" in only(run("a"), run("a", hertz=1.3e9))
+
+
+def test_runs_that_are_alike_have_no_marks():
+    assert marks([run("a"), run("b", celsius=69.0), run("c")]) == [[], [], []]
+    assert marks([run("a")]) == [[]] and marks([]) == []
+
+
+def test_each_run_has_marks_of_its_own_in_the_order_of_the_results():
+    assert marks([run("a"), run("b", mode="3", limit_watts=250.0)]) == [
+        ["jtop power mode: 0", "nvml:0 power limit: 300 W"],
+        ["jtop power mode: 3", "nvml:0 power limit: 250 W"],
+    ]
+    assert marks([run("a"), run("b", hertz=1.0e9), run("c")]) == [
+        ["nvml:0 SM clock: 1400 MHz"],
+        ["nvml:0 SM clock: 1000 MHz"],
+        ["nvml:0 SM clock: 1400 MHz"],
+    ]
+    assert marks([run("a"), run("b", held={"0x40": 0.12})]) == [[], ["nvml:0 throttled: hw thermal slowdown 12 %"]]
+    assert marks([run("a", foreign=0.4), run("b")]) == [["foreign processes: 40 %"], []]
+    assert marks([run("a"), run("b", celsius=90.0)])[1] == ["nvml:0 temperature: 90 °C"]
+
+
+def test_marks_are_among_runs_of_one_device_and_of_runs_of_one_name_each_has_its_own():
+    other = run("x", device="tx2", mode="5")
+    assert marks([other, run("a"), run("a", mode="3")]) == [[], ["jtop power mode: 0"], ["jtop power mode: 3"]]
+
+
+def test_there_are_marks_exactly_where_there_are_sentences():
+    for changed in ({}, {"hertz": 1e9}, {"limit_watts": 1.0}, {"slowed": 0.5}, {"mode": "7"}, {"celsius": 99.0}):
+        runs = [run("a"), run("b", **changed)]
+        assert any(marks(runs)) == bool(differences(runs))

@@ -9,7 +9,7 @@ import pytest
 from reports.emulated import four
 
 from energytrain.reports.seed_groups import Member, seed_groups
-from energytrain.reports.spread import Difference, paired, spread, verdict
+from energytrain.reports.spread import paired, spread
 from energytrain.reports.suite_table import plan_table, suite_table, sum_lines, table_lines
 
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "cifar-small"
@@ -48,34 +48,35 @@ def shown(renderable):
     return console.export_text()
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "word"),
-    [
-        (-0.9, 0.9, "same"),
-        (0.1, 0.9, "same"),
-        (0.1, 1.1, "better"),
-        (-2.0, -0.1, "worse"),
-        (-1.1, 0.5, "cannot tell"),
-        (-1.0, 0.5, "cannot tell"),
-        (-3.0, 3.0, "cannot tell"),
-        (None, None, "cannot tell"),
-    ],
-)
-def test_a_verdict_is_what_the_interval_shows_at_the_margin(low, high, word):
-    assert verdict(Difference(0.0, low, high, 5), 1.0) == word
-
-
 def test_verdicts_are_in_the_table_where_a_margin_was_stated(result):
     dense = [result("dense", seed, 70.0 + seed) for seed in range(3)]
     close = [result("eb-ff", seed, 70.0 + seed + shift) for seed, shift in enumerate((-0.1, 0.0, 0.1))]
     members = [Member("dense", r) for r in dense] + [Member("eb-ff", r, d) for r, d in zip(close, dense)]
     assert [group.verdict for group in seed_groups(members)] == [None, None]
+    assert all(group.p_value is None and group.seeds_needed is None for group in seed_groups(members))
     groups = seed_groups(members, margin=1.0)
-    assert [group.verdict for group in groups] == [None, "same"]
+    assert [group.verdict for group in groups] == [None, "same"] and groups[1].p_value < 0.01
     table = shown(suite_table(groups, "dense"))
     assert "verdict" in table and "same" in table
     assert any("within 1 points" in line for line in table_lines(groups, 1.0))
     assert "verdict" not in shown(suite_table(seed_groups(members), "dense"))
+
+
+def test_a_verdict_that_is_wanting_tells_how_many_seeds_would_bring_one(result):
+    """-0.4, 0.4 and 0: of three the interval, +- 0.99, is too wide for a margin of 0.75, of four, +- 0.64, not."""
+    dense = [result("dense", seed, 70.0) for seed in range(3)]
+    near = [result("eb-ff", seed, 70.0 + shift) for seed, shift in enumerate((-0.4, 0.4, 0.0))]
+    groups = seed_groups([Member("eb-ff", r, d) for r, d in zip(near, dense)], margin=0.75)
+    assert (groups[0].verdict, groups[0].seeds_needed) == ("cannot tell", 4)
+    assert "cannot tell (4 seeds)" in shown(suite_table(groups, "dense"))
+    assert any("number of seeds that would" in line for line in table_lines(groups, 0.75))
+
+
+def test_the_points_of_all_seeds_are_kept_for_programs(result):
+    runs = [result("dense", seed, accuracy) for seed, accuracy in enumerate((70.0, 75.0, 71.0))]
+    told = json.loads(json.dumps(seed_groups([Member("dense", run) for run in runs])[0].to_json()))
+    assert told["accuracy"]["values"] == [70.0, 75.0, 71.0]
+    assert (told["accuracy"]["median"], told["accuracy"]["low"], told["accuracy"]["high"]) == (71.0, 70.0, 75.0)
 
 
 def test_means_spreads_and_differences_by_seed(result):
