@@ -164,15 +164,15 @@ def _tables(
     as_json: bool,
 ) -> None:
     """The tables, unless JSON was printed, and then what is to be said of the runs."""
-    from ..reports.comparison import comparison_table
     from ..reports.differences import differences
     from ..reports.suite_table import suite_table, table_lines
+    from ..reports.tables.comparison_form import comparison_sheet
     from ..suites.decision import by_reason
     from ..suites.run_suite import DONE, SKIPPED
-    from .console import console
+    from .console import console, show_table
 
     if results and not as_json:
-        console().print(comparison_table(results))
+        show_table(comparison_sheet(results))
         console().print(suite_table(groups, reference))
         for line in table_lines(groups, suite.equivalence_margin):
             console().print(line, markup=False)

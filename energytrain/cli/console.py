@@ -3,10 +3,13 @@
 import os
 import sys
 from pathlib import Path
-from typing import Sequence, Tuple
+from typing import TYPE_CHECKING, Sequence, Tuple
 
 import click
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from ..reports.tables.sheet import Sheet
 
 PIPE_WIDTH = 160
 
@@ -23,6 +26,17 @@ def console(stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else PIPE_WIDTH
     return Patient(file=stream, width=width, highlight=False, soft_wrap=False)
+
+
+def show_table(sheet: "Sheet") -> None:
+    """On a terminal as wide as that is; into a pipe as wide as the table is."""
+    from ..reports.tables.as_terminal import as_terminal, as_text
+
+    out = console()
+    if out.is_terminal:
+        out.print(as_terminal(sheet, out.width))
+    else:
+        click.echo(as_text(sheet), nl=False)
 
 
 def say_skipped(skipped: Sequence[Tuple[Path, Exception]]) -> None:

@@ -24,10 +24,10 @@ def command() -> None:
 @DEBUG
 def list_runs(runs_dir: str, as_json: bool, debug: bool) -> int:
     from ..errors import EnergytrainError
-    from ..reports.comparison import comparison_table
+    from ..reports.tables.comparison_form import comparison_sheet
     from ..runs.find import runs_in
     from ..runs.result import run_result
-    from .console import console
+    from .console import show_table
 
     results: List[Dict[str, Any]] = []
     skipped: List[Tuple[Path, EnergytrainError]] = []
@@ -39,7 +39,7 @@ def list_runs(runs_dir: str, as_json: bool, debug: bool) -> int:
     if as_json:
         click.echo(json.dumps(results, indent=1))
     elif results:
-        console().print(comparison_table(results))
+        show_table(comparison_sheet(results))
     else:
         click.echo(f"no runs in '{runs_dir}' yet; start one with 'energytrain run'.")
     say_skipped(skipped)

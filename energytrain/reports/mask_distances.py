@@ -6,12 +6,16 @@ Hamming distances as in Figure 3 of You et al. 2020 and of "The sooner the bette
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
+import numpy as np
+import numpy.typing as npt
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from ..errors import UsageError
 from ..runs.masks import Marks, distance, search_masks, ticket_mask
+
+BLOCK = 1 << 16  # marks at a time: their products are counts that fp32 holds exactly
 
 
 def mask_distances(folders: Sequence[Path]) -> Dict[str, Any]:
@@ -31,8 +35,21 @@ def mask_distances(folders: Sequence[Path]) -> Dict[str, Any]:
 
 
 def _matrix(between: str, names: List[str], masks: List[Marks]) -> Dict[str, Any]:
-    rows = [[distance(one, other) for other in masks] for one in masks]
+    for other in masks[1:]:
+        distance(masks[0], other)  # refuses masks of different networks
+    rows = _distances(np.stack(masks)).tolist()
     return {"between": between, "names": names, "kept": [float(mask.mean()) for mask in masks], "distances": rows}
+
+
+def _distances(marks: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """`runs.masks.distance` of any two rows, exactly: marks kept in both are counted by a product of matrices."""
+    both = np.zeros((len(marks), len(marks)))
+    for start in range(0, marks.shape[1], BLOCK):
+        block = marks[:, start : start + BLOCK].astype(np.float32)
+        both += block @ block.T
+    kept = np.diag(both)
+    distances: npt.NDArray[np.float64] = (kept[:, None] + kept[None, :] - 2 * both) / marks.shape[1]
+    return distances
 
 
 def distance_table(found: Dict[str, Any], width: int) -> Table:

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from energytrain.cli.report import command
 from energytrain.reports.bills import bill_lines, billed
-from energytrain.reports.comparison import comparison_table
+from energytrain.reports.tables.as_terminal import as_terminal
+from energytrain.reports.tables.comparison_form import comparison_sheet
 
 IMAGES, DENSE, PRUNED = 101, 1009, 307
 
@@ -138,8 +139,8 @@ def test_a_real_run_s_bill_is_its_networks_times_its_epochs(folder):
 def test_a_table_with_a_bill_says_so_in_its_column_and_below(folder):
     runs = json.loads(_report(str(folder), "--json"))
     console = Console(file=io.StringIO(), width=400)
-    console.print(comparison_table(runs, "own-paper"))
-    console.print(comparison_table(runs))
+    console.print(as_terminal(comparison_sheet(runs, "own-paper"), 400))
+    console.print(as_terminal(comparison_sheet(runs), 400))
     billed_table, plain = (
         console.file.getvalue().split("FLOPs on its own paper's bill, not as run")[1].split("draw epoch")
     )
