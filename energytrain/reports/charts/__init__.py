@@ -1,0 +1,1 @@
+"""Charts of runs as plain data: what a page and a still picture both draw."""

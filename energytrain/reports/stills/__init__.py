@@ -1,0 +1,1 @@
+"""Charts of runs as still pictures, drawn with matplotlib."""
