@@ -103,7 +103,7 @@ def test_the_wheel_holds_the_package_and_its_data_only(built: Path) -> None:
     packaged |= {f"energytrain/_profiles/{name}.yaml" for name in _shipped("profiles")}
     packaged |= {f"energytrain/_device_setups/{name}.yaml" for name in _shipped("device_setups")}
     packaged |= {"energytrain/py.typed"}
-    for ending in ("json", "csv"):
+    for ending in ("json", "csv", "css", "js", "j2"):
         packaged |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "energytrain").rglob(f"*.{ending}")}
     assert {name for name in names if ".dist-info/" not in name} == packaged
     assert any(name.endswith("/LICENSE") for name in names)

@@ -33,7 +33,7 @@ SUFFIXES = {".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex", 
     "--margin",
     type=click.FloatRange(min=0, min_open=True),
     metavar="POINTS",
-    help="Points of accuracy that do not matter: within them methods are judged the same (table2, table3).",
+    help="Points of accuracy that do not matter: within them methods are judged the same (table2, table3, --compare).",
 )
 @click.option(
     "--target-accuracy",
@@ -88,11 +88,11 @@ def command(
     from .console import say_skipped
 
     written_as = _format(form, format_, output, as_json, compare is not None)
-    _refuse(form, written_as, published, margin, target_accuracy, bill, distances, details, html)
+    _refuse(form, written_as, published, None if compare else margin, target_accuracy, bill, distances, details, html)
     if compare:
         if runs or form or html or figures or distances:
             raise UsageError("--compare names both sides itself and is a report of its own.", "Leave out the rest.")
-        return _compare(compare, Path(runs_dir), recompute, written_as, output)
+        return _compare(compare, Path(runs_dir), recompute, margin, written_as, output)
     folders = find_runs(runs or (Path(runs_dir),), Path(runs_dir))
     if not folders:
         hint = f"Start one with 'energytrain run', or name a folder other than '{runs_dir}'."
@@ -212,7 +212,12 @@ def _show(found: "Sequence[Sheet]", written_as: str, output: Optional[Path]) -> 
 
 
 def _compare(
-    sides: Tuple[Path, Path], runs_dir: Path, recompute: bool, written_as: Optional[str], output: Optional[Path]
+    sides: Tuple[Path, Path],
+    runs_dir: Path,
+    recompute: bool,
+    margin: Optional[float],
+    written_as: Optional[str],
+    output: Optional[Path],
 ) -> Optional[int]:
     from ..errors import UsageError
     from ..reports.compare import compare
@@ -226,7 +231,7 @@ def _compare(
             raise UsageError(f"there is no run in '{side}'.", "Name a run folder, or a folder of runs.")
         read.append(_read(folders, recompute))
     (first, skipped), (second, more) = read
-    _show(compare(first, second), written_as or "terminal", output)
+    _show(compare(first, second, margin), written_as or "terminal", output)
     say_skipped([*skipped, *more])
     return 5 if skipped or more else None
 
