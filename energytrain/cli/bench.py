@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence
 import click
 
 if TYPE_CHECKING:
-    from ..reports.seed_groups import SeedGroup
+    from ..reports.comparing.seed_groups import SeedGroup
     from ..suites.jobs import Job
     from ..suites.matrix import SuiteRun
     from ..suites.resolving import Answers
@@ -135,7 +135,7 @@ def _found(jobs: "Sequence[Job]", answers: "Answers", treatment: "Treatment") ->
 def _show(
     suite: "Suite", runs: "Sequence[SuiteRun]", outcomes: "Sequence[Outcome]", folder: Path, as_json: bool
 ) -> int:
-    from ..reports.seed_groups import Member, seed_groups
+    from ..reports.comparing.seed_groups import Member, seed_groups
     from ..runs.result import run_result
     from ..suites.run_suite import exit_status
 
@@ -164,9 +164,9 @@ def _tables(
     as_json: bool,
 ) -> None:
     """The tables, unless JSON was printed, and then what is to be said of the runs."""
-    from ..reports.differences import differences
-    from ..reports.suite_table import suite_table, table_lines
+    from ..reports.comparing.differences import differences
     from ..reports.tables.comparison_form import comparison_sheet
+    from ..reports.terminal.suite_table import suite_table, table_lines
     from ..suites.decision import by_reason
     from ..suites.run_suite import DONE, SKIPPED
     from .console import console, show_table
@@ -185,7 +185,7 @@ def _tables(
 
 
 def _dry_run(jobs: "Sequence[Job]", answers: "Answers", treatment: "Treatment", as_json: bool) -> int:
-    from ..reports.suite_table import plan_table, sum_lines
+    from ..reports.terminal.suite_table import plan_table, sum_lines
     from ..suites.decision import by_reason, check_folder, decide
     from ..suites.forecast import forecasts, sum_of
     from ..suites.jobs import standings_of

@@ -144,7 +144,7 @@ def _meter_row(
 
 def _show(here: str, meters: List[Dict[str, Any]], devices: List[Dict[str, Any]], primary: Sequence[str]) -> None:
     from ..devices.setup import load_setup
-    from ..reports.device_tables import channels_table, cost_table, devices_table, meter_lines, prepare_lines
+    from ..reports.terminal.device_tables import channels_table, cost_table, devices_table, meter_lines, prepare_lines
 
     _print(meter_lines(here, meters))
     _print(channels_table(meters, primary))
@@ -156,7 +156,7 @@ def _show(here: str, meters: List[Dict[str, Any]], devices: List[Dict[str, Any]]
 def _show_device(name: str, as_json: bool) -> None:
     from ..devices.detect import is_here
     from ..devices.setup import load_setup
-    from ..reports.device_tables import device_in_full
+    from ..reports.terminal.device_tables import device_in_full
 
     setup = load_setup(name)
     if as_json:

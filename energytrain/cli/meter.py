@@ -109,7 +109,7 @@ def _meter(
 ) -> int:
     from ..energy.command import meter_command
     from ..meters.catalog import meters_named
-    from ..reports.metered_command import interval_line, render_command
+    from ..reports.terminal.metered_command import interval_line, render_command
     from .console import PIPE_WIDTH, Patient, console
 
     meters, declared = meters_named(named)

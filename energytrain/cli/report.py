@@ -220,7 +220,7 @@ def _compare(
     output: Optional[Path],
 ) -> Optional[int]:
     from ..errors import UsageError
-    from ..reports.compare import compare
+    from ..reports.comparing.compare import compare
     from ..runs.find import find_runs
     from .console import say_skipped
 
@@ -250,9 +250,9 @@ def _distances(folders: Sequence[Path], as_json: bool) -> None:
 def _default(sources: "Sequence[Source]", bill: str, as_json: bool) -> None:
     """One run in full, several side by side; with --json their results."""
     from ..reports.bills import bill_lines, with_bill
-    from ..reports.differences import differences
-    from ..reports.run_table import render_run
+    from ..reports.comparing.differences import differences
     from ..reports.tables.comparison_form import comparison_sheet
+    from ..reports.terminal.run_table import render_run
     from .console import console, show_table
 
     results = [dict(source.result) for source in sources]

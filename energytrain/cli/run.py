@@ -26,7 +26,7 @@ from .options import read_config, run_options
 def command(as_json: bool, quiet: bool, debug: bool, repeat: int, **options: Any) -> int:
     from ..execution.resolve import resolve
     from ..execution.run import execute
-    from ..reports.run_table import render_run
+    from ..reports.terminal.run_table import render_run
     from .console import console
 
     # A terminated run is an interrupted one: its marks are closed, and the same command continues it.

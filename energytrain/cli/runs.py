@@ -52,7 +52,7 @@ def list_runs(runs_dir: str, as_json: bool, debug: bool) -> int:
 @JSON
 @DEBUG
 def show(run: str, runs_dir: str, as_json: bool, debug: bool) -> None:
-    from ..reports.run_table import render_run
+    from ..reports.terminal.run_table import render_run
     from ..runs.result import run_result
     from .console import console
 

@@ -107,7 +107,7 @@ def _meters(named: Tuple[str, ...], sample_hz: float) -> Iterator[_Watched]:
 
 def _follow(watched: _Watched, seconds: Optional[float], as_json: bool) -> None:
     """Shows a look each second until there is nothing more to see, the time is up, or Ctrl-C; then the total."""
-    from ..reports.watch_view import total_line
+    from ..reports.terminal.watch_view import total_line
     from .console import console
 
     over: Optional[str] = None
@@ -137,7 +137,7 @@ def _follow(watched: _Watched, seconds: Optional[float], as_json: bool) -> None:
 @contextlib.contextmanager
 def _shown(watched: _Watched, as_json: bool) -> Iterator[Callable[["Look"], None]]:
     """How a look is shown: as JSON, on the whole terminal, or as a plain line."""
-    from ..reports.watch_view import WatchView, plain_line
+    from ..reports.terminal.watch_view import WatchView, plain_line
     from .console import console
 
     out = console()

@@ -5,7 +5,7 @@ The Pareto front goes only through runs whose energies are of one kind. Each kin
 
 from typing import Dict, List, Optional, Sequence, Tuple
 
-from ..differences import differences, marks
+from ..comparing.differences import differences, marks
 from ..flops import PAPER_COUNT_MEANS, in_words, paper_count, precisions
 from ..source import Source
 from ..what_if import meaning

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ...quantities.energy import Energy
-from ..seed_energies import energy_kind, useful_energies
+from ..comparing.seed_energies import energy_kind, useful_energies
 from ..source import Source
 from ..what_if import FIGURES, MARK, is_what_if
 from .words import task

@@ -7,10 +7,10 @@ from rich.text import Text
 
 from ...runs.folder import RunFolder
 from ..format import bounds, joules, percent, provenance, seconds, si
-from ..metering_lines import condition_words, observer_lines
-from ..run_table import training_lines
 from ..source import Source
 from ..tables.sheet import Cell, Column, Row, Sheet
+from ..terminal.metering_lines import condition_words, observer_lines
+from ..terminal.run_table import training_lines
 from ..what_if import MARK, emulated, is_what_if
 from .device_sheets import conditions_sheet, inference_sheet, meters_sheet
 from .origins import origin

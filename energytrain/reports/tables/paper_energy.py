@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from ...quantities.energy import Energy, total
-from ..seed_energies import energy_kind, useful_energies
-from ..spread import Spread, spread
+from ..comparing.seed_energies import energy_kind, useful_energies
+from ..comparing.spread import Spread, spread
 from ..what_if import FIGURES, MARK
 from .paper_units import Unit, in_unit, spread_cell, spread_json
 from .people import one_line

@@ -7,7 +7,7 @@ is than its strongest rival; a second sheet has every place by itself, with boun
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ...papers.tables import paper_notes
-from ..differences import differences
+from ..comparing.differences import differences
 from ..flops import paper_count
 from ..source import Source
 from ..what_if import WHAT_IF_MEANS, is_what_if

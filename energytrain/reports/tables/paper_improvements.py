@@ -7,11 +7,11 @@ seed where both sides have it; where they share none, means are compared and the
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..differences import marks
+from ..comparing.differences import marks
+from ..comparing.judgement import Judged, judge
+from ..comparing.seed_energies import EnergyRatio, energy_kind, energy_ratio, energy_spreads, what_if_ratios
+from ..comparing.spread import Difference, paired, spread
 from ..flops import paper_count
-from ..judgement import Judged, judge
-from ..seed_energies import EnergyRatio, energy_kind, energy_ratio, energy_spreads, what_if_ratios
-from ..spread import Difference, paired, spread
 from ..what_if import FIGURES, MARK, is_what_if
 from .cells import EMPTY
 from .paper_runs import EARLY_BIRD, RIVALS, MethodRow, Ratio, Setting, pairs

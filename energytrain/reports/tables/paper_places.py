@@ -2,9 +2,9 @@
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..differences import marks
-from ..judgement import Judged, judge
-from ..spread import spread
+from ..comparing.differences import marks
+from ..comparing.judgement import Judged, judge
+from ..comparing.spread import spread
 from .cells import EMPTY, name
 from .paper_energy import energy_columns_of
 from .paper_improvements import UNPAIRED, judged_json, verdict_words

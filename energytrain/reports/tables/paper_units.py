@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
+from ..comparing.spread import Spread, spread
 from ..flops import by_precision, paper_count
 from ..format import PREFIXES
-from ..spread import Spread, spread
 from .cells import decimals_of, digits
 from .sheet import Cell
 

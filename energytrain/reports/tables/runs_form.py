@@ -4,11 +4,11 @@ import math
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ...quantities.energy import Energy
-from ..costs_to import energy_to_accuracy, why_not
-from ..differences import differences, marks
+from ..comparing.costs_to import energy_to_accuracy, why_not
+from ..comparing.differences import differences, marks
+from ..comparing.repayment import KINDS, repayment
 from ..flops import precisions
 from ..format import count, provenance, si
-from ..repayment import KINDS, repayment
 from ..source import Source
 from ..what_if import MARK, WHAT_IF_MEANS, is_what_if
 from .cells import EMPTY, energy_cells, flops_cells, flops_columns, flops_notes, name, number
@@ -187,7 +187,7 @@ def _notes(
 
 def mixed_energies(results: Sequence[Result]) -> List[str]:
     """That energies in a table are not all of one kind, where they are not."""
-    from ..seed_energies import energy_kind
+    from ..comparing.seed_energies import energy_kind
 
     known = [r for r in results if Energy.from_json(r["useful"]["energy"]).joules is not None]
     if len({energy_kind(result) for result in known}) < 2:

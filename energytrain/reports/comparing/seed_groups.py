@@ -6,7 +6,7 @@ FLOPs of unlike precision are kept apart, but in the paper's count; `seed_energi
 from dataclasses import asdict, dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from .flops import by_precision, paper_count, precisions
+from ..flops import by_precision, paper_count, precisions
 from .judgement import Judged, judge
 from .seed_energies import EnergyRatio, EnergySpread, energy_ratio, energy_spreads, what_if_ratios
 from .spread import Difference, Spread, paired, spread

@@ -12,9 +12,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..devices.setup import Setup
-from ..meters.base import Channel
-from .format import share_of_time, si
+from ...devices.setup import Setup
+from ...meters.base import Channel
+from ..format import share_of_time, si
 
 Row = Mapping[str, Any]
 TOLD_ERROR = 0.01  # of an update period: what it is unsure by is shown where that is more

@@ -2,13 +2,13 @@
 
 from typing import List, Optional, Sequence, Tuple
 
-from ..errors import UsageError
+from ...errors import UsageError
+from ..source import Source
+from ..tables.people import one_line
+from ..tables.sheet import Sheet
 from .compare_groups import group_sheets, matched
 from .compare_runs import run_sheets
 from .compare_settings import settings_sheet
-from .source import Source
-from .tables.people import one_line
-from .tables.sheet import Sheet
 
 
 def compare(first: Sequence[Source], second: Sequence[Source], margin: Optional[float] = None) -> List[Sheet]:

@@ -8,9 +8,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ..quantities.compare import ratio
-from ..quantities.energy import Energy
-from .flops import (
+from ...quantities.compare import ratio
+from ...quantities.energy import Energy
+from ..flops import (
     PAPER_COUNT,
     PAPER_COUNT_MEANS,
     by_precision,
@@ -20,10 +20,10 @@ from .flops import (
     precisions,
     written,
 )
-from .format import bounds, count, joules, percent, provenance, si
+from ..format import bounds, count, joules, percent, provenance, si
+from ..what_if import MARK, emulated, is_what_if, row_provenance
 from .inference_table import inference_parts
 from .metering_lines import metering_lines
-from .what_if import MARK, emulated, is_what_if, row_provenance
 from .what_if_lines import what_if_lines
 
 

@@ -2,10 +2,10 @@
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..runs.folder import RunFolder
-from .source import Source
-from .tables.cells import name, number
-from .tables.sheet import Column, Row, Sheet
+from ...runs.folder import RunFolder
+from ..source import Source
+from ..tables.cells import name, number
+from ..tables.sheet import Column, Row, Sheet
 
 # Of a result, beside its specification and device: by the words for it.
 OF_RESULT = {

@@ -7,8 +7,8 @@ from execution.small import run_small
 from rich.console import Console
 
 from energytrain.quantities.energy import Energy, ErrorTerm, Provenance, Scope
-from energytrain.reports.metering_lines import metering_lines
-from energytrain.reports.run_table import render_run
+from energytrain.reports.terminal.metering_lines import metering_lines
+from energytrain.reports.terminal.run_table import render_run
 
 
 @pytest.fixture(scope="module")

@@ -2,19 +2,19 @@
 
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from ..errors import UsageError
-from ..quantities.compare import Ratio, ratio
-from ..quantities.energy import Energy
-from ..runs.masks import distance, ticket_mask
+from ...errors import UsageError
+from ...quantities.compare import Ratio, ratio
+from ...quantities.energy import Energy
+from ...runs.masks import distance, ticket_mask
+from ..flops import PAPER_COUNT, PAPER_COUNT_MEANS, by_precision, paper_count, precisions, written
+from ..format import count, joules, percent, provenance, seconds
+from ..source import Source
+from ..tables.cells import name
+from ..tables.people import one_line
+from ..tables.sheet import Cell, Column, Row, Sheet
+from ..what_if import FIGURES, MARK, WHAT_IF_MEANS, emulated, is_what_if
 from .differences import differences, marks
-from .flops import PAPER_COUNT, PAPER_COUNT_MEANS, by_precision, paper_count, precisions, written
-from .format import count, joules, percent, provenance, seconds
 from .seed_energies import energy_kind, energy_ratio, useful_energies, what_if_ratios
-from .source import Source
-from .tables.cells import name
-from .tables.people import one_line
-from .tables.sheet import Cell, Column, Row, Sheet
-from .what_if import FIGURES, MARK, WHAT_IF_MEANS, emulated, is_what_if
 
 Result = Mapping[str, Any]
 EMPTY = Cell("")

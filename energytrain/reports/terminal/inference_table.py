@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ..quantities.compare import ratio
-from ..quantities.energy import Energy
-from .format import bounds, joules, provenance, si
+from ...quantities.compare import ratio
+from ...quantities.energy import Energy
+from ..format import bounds, joules, provenance, si
 
 Row = Mapping[str, Any]
 

@@ -8,9 +8,9 @@ from execution.small import run_small
 from reports.emulated import four
 from rich.console import Console
 
-from energytrain.reports.run_table import render_run
 from energytrain.reports.tables.as_terminal import as_terminal
 from energytrain.reports.tables.comparison_form import comparison_sheet
+from energytrain.reports.terminal.run_table import render_run
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console, Group
 
 from energytrain.quantities.energy import Energy, ErrorTerm, Provenance, Scope
-from energytrain.reports.inference_table import inference_parts
+from energytrain.reports.terminal.inference_table import inference_parts
 
 MISSING = Energy.missing("no [meter] was recording")
 

@@ -4,7 +4,7 @@ from typing import Any, List, Mapping
 
 from rich.markup import escape
 
-from .format import bounds, joules
+from ..format import bounds, joules
 
 
 def what_if_lines(result: Mapping[str, Any]) -> List[str]:

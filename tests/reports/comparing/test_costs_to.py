@@ -2,7 +2,7 @@
 
 import pytest
 
-from energytrain.reports.costs_to import energy_to_accuracy, why_not
+from energytrain.reports.comparing.costs_to import energy_to_accuracy, why_not
 
 
 def entry(phase, epoch, accuracy, joules):

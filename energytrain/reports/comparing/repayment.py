@@ -6,10 +6,10 @@ Both networks at one batch, both measured or both modelled, and the search in th
 import math
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..quantities.compare import Ratio, minus, ratio
-from ..quantities.energy import Energy, total
-from .format import count, si
-from .what_if import MARK, emulated
+from ...quantities.compare import Ratio, minus, ratio
+from ...quantities.energy import Energy, total
+from ..format import count, si
+from ..what_if import MARK, emulated
 
 Result = Mapping[str, Any]
 

@@ -8,14 +8,14 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ..quantities.ledger import PRECISIONS
-from .flops import PAPER_COUNT, cell, precision_line, written
-from .format import seconds, si
-from .judgement import MOST_SEEDS
-from .seed_energies import EnergyRatio, EnergySpread
-from .seed_groups import SeedGroup
-from .spread import Difference, Spread
-from .what_if import FIGURES, MARK, WHAT_IF_MEANS
+from ...quantities.ledger import PRECISIONS
+from ..comparing.judgement import MOST_SEEDS
+from ..comparing.seed_energies import EnergyRatio, EnergySpread
+from ..comparing.seed_groups import SeedGroup
+from ..comparing.spread import Difference, Spread
+from ..flops import PAPER_COUNT, cell, precision_line, written
+from ..format import seconds, si
+from ..what_if import FIGURES, MARK, WHAT_IF_MEANS
 
 
 def suite_table(groups: Sequence[SeedGroup], reference: Optional[str]) -> Table:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from reports.emulated import four
 
-from energytrain.reports.seed_groups import Member, seed_groups
-from energytrain.reports.spread import paired, spread
-from energytrain.reports.suite_table import plan_table, suite_table, sum_lines, table_lines
+from energytrain.reports.comparing.seed_groups import Member, seed_groups
+from energytrain.reports.comparing.spread import paired, spread
+from energytrain.reports.terminal.suite_table import plan_table, suite_table, sum_lines, table_lines
 
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "cifar-small"
 # 97.5 % points of Student's t with 1 and 2 degrees of freedom (any table of it).

@@ -5,8 +5,8 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from rich.markup import escape
 
-from ..energy.traces.conditions import throttled_part, throttles
-from .format import bounds, joules, share_of_time, si
+from ...energy.traces.conditions import throttled_part, throttles
+from ..format import bounds, joules, share_of_time, si
 
 DUMMY = re.compile("pmic", re.IGNORECASE)  # a Jetson's power chip is said to be at 50 or 100 °C, whatever it is at
 

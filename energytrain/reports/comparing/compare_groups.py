@@ -4,19 +4,19 @@ import json
 import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ..flops import PAPER_COUNT, PAPER_COUNT_MEANS, precisions
+from ..format import si
+from ..source import Source
+from ..tables.cells import name, number
+from ..tables.people import one_line
+from ..tables.sheet import Cell, Column, Row, Sheet
+from ..what_if import FIGURES, MARK, WHAT_IF_MEANS
 from .compare_runs import EMPTY, same_data, unlike
 from .differences import differences
-from .flops import PAPER_COUNT, PAPER_COUNT_MEANS, precisions
-from .format import si
 from .judgement import Judged, judge
 from .seed_energies import EnergySpread
 from .seed_groups import Member, SeedGroup, more_accurate, seed_groups
-from .source import Source
 from .spread import Difference, Spread, paired
-from .tables.cells import name, number
-from .tables.people import one_line
-from .tables.sheet import Cell, Column, Row, Sheet
-from .what_if import FIGURES, MARK, WHAT_IF_MEANS
 
 Pair = Tuple[Source, Source]
 # What differs between seeds of one setting; a control's size follows its seed's ticket.

@@ -8,9 +8,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..energy.traces.conditions import FOREIGN, throttled_part, throttles
-from ..energy.traces.series import free_name
-from .format import share_of_time, si
+from ...energy.traces.conditions import FOREIGN, throttled_part, throttles
+from ...energy.traces.series import free_name
+from ..format import share_of_time, si
 
 CLOCKS_APART = 0.02
 LIMITS_APART = 0.005

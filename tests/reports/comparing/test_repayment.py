@@ -6,7 +6,7 @@ import pytest
 from reports.emulated import result
 
 from energytrain.quantities.energy import Energy, ErrorTerm, Provenance, Scope
-from energytrain.reports.repayment import repayment
+from energytrain.reports.comparing.repayment import repayment
 
 SCOPE = Scope.MODULE
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from energytrain.energy.watch import BINS, ChannelNow, ConditionNow, Look
 from energytrain.meters.base import Channel
 from energytrain.quantities.energy import Energy, Provenance, Scope
-from energytrain.reports.watch_view import WatchView, condition, plain_line, sparkline, total_line
+from energytrain.reports.terminal.watch_view import WatchView, condition, plain_line, sparkline, total_line
 
 TWENTY = [None] * (BINS - 20) + [float(value) for value in range(100, 300, 10)]
 

@@ -9,7 +9,7 @@ import pytest
 from reports.emulated import four
 
 from energytrain.errors import UsageError
-from energytrain.reports.compare import compare
+from energytrain.reports.comparing.compare import compare
 from energytrain.reports.source import Source, read_sources
 
 COMMITTED = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "cifar-small"

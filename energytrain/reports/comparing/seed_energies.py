@@ -7,10 +7,10 @@ So are what-if energies, but for ratios that are marked so.
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..quantities.compare import ratio
-from ..quantities.energy import Energy, total
+from ...quantities.compare import ratio
+from ...quantities.energy import Energy, total
+from ..what_if import FIGURES, is_what_if, what_if_energies
 from .spread import Spread, spread
-from .what_if import FIGURES, is_what_if, what_if_energies
 
 Result = Mapping[str, Any]
 

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from .format import bounds, joules, provenance, seconds, si
+from ..format import bounds, joules, provenance, seconds, si
 from .metering_lines import condition_words, observer_lines
 
 LONGEST_NAME = 60

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from energytrain.reports.judgement import MOST_SEEDS, judge
-from energytrain.reports.spread import paired
+from energytrain.reports.comparing.judgement import MOST_SEEDS, judge
+from energytrain.reports.comparing.spread import paired
 
 # Upper 2.5 % and 1.25 % points of Student's t with 4 degrees of freedom (any table of it).
 T4, T4_OF_TWO = 2.7764451, 3.4954060

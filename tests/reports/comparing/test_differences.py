@@ -1,6 +1,6 @@
 """Compared runs that were metered under unlike conditions: one sentence each, and none for like ones."""
 
-from energytrain.reports.differences import differences, marks
+from energytrain.reports.comparing.differences import differences, marks
 
 
 def run(name, device="nvidia-gpu", **changed):

@@ -7,11 +7,11 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from ..energy.traces.conditions import THROTTLES
-from ..energy.watch import ChannelNow, ConditionNow, Look
-from ..meters.base import Channel
-from ..quantities.energy import Energy
-from .format import bounds, joules, provenance, seconds, si
+from ...energy.traces.conditions import THROTTLES
+from ...energy.watch import ChannelNow, ConditionNow, Look
+from ...meters.base import Channel
+from ...quantities.energy import Energy
+from ..format import bounds, joules, provenance, seconds, si
 
 BARS = "▁▂▃▄▅▆▇█"
 WIDE = 72  # columns from which on a channel fits on one line

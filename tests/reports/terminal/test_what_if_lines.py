@@ -9,8 +9,8 @@ from runs.emulated import result
 
 from energytrain.quantities.energy import Energy, Provenance, Scope
 from energytrain.reports.format import joules
-from energytrain.reports.run_table import render_run
-from energytrain.reports.what_if_lines import what_if_lines
+from energytrain.reports.terminal.run_table import render_run
+from energytrain.reports.terminal.what_if_lines import what_if_lines
 
 
 @pytest.fixture()

@@ -1,0 +1,1 @@
+"""What commands show on a terminal beside plain tables: one run, a suite, devices, a live view."""
