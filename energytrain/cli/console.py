@@ -40,6 +40,8 @@ def show_table(sheet: "Sheet") -> None:
 
 
 def say_skipped(skipped: Sequence[Tuple[Path, Exception]]) -> None:
-    """Name each folder that could not be read, and why, on standard error."""
+    """Name each folder that could not be read, and why, on standard error; of several also how many they are."""
     for folder, error in skipped:
         click.echo(f"energytrain: skipped {folder}: {error}", err=True)
+    if len(skipped) > 1:
+        click.echo(f"energytrain: {len(skipped)} folders were skipped.", err=True)

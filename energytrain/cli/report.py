@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING, List, Optional, Sequence, Tuple
 
 import click
 
+from .report_options import FORMATS, FORMS, format_asked_for, refuse
+from .sheets import show_sheets
+
 if TYPE_CHECKING:
     from ..errors import EnergytrainError
     from ..reports.source import Source
-    from ..reports.tables.sheet import Sheet
-
-# As in reports.tables, which is not imported for --help.
-FORMS = ("runs", "table2", "table3", "phases", "layers")
-FORMATS = ("terminal", "markdown", "csv", "json", "latex", "html")
-SUFFIXES = {".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex", ".html": "html", ".txt": "terminal"}
 
 
 @click.command(help="Tables, figures and a page of one or more runs: RUN is a run folder, or a folder of runs.")
@@ -43,7 +40,12 @@ SUFFIXES = {".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex", 
 )
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write one page with charts and tables.")
 @click.option("--figures", type=click.Path(path_type=Path), metavar="DIR", help="Write the charts as PNG and SVG.")
-@click.option("--details", multiple=True, metavar="RUN", help="Runs with details of their own in --html. Default: 20.")
+@click.option(
+    "--details",
+    multiple=True,
+    metavar="RUN",
+    help="A run that --html and --figures show by itself; may be given up to 20 times. Default: the first 20.",
+)
 @click.option(
     "--compare",
     nargs=2,
@@ -87,13 +89,23 @@ def command(
     from ..runs.find import find_runs
     from .console import say_skipped
 
-    written_as = _format(form, format_, output, as_json, compare is not None)
-    _refuse(form, written_as, published, None if compare else margin, target_accuracy, bill, distances, details, html)
+    written_as = format_asked_for(form, format_, output, as_json, compare is not None)
+    refuse(
+        form,
+        written_as,
+        published,
+        None if compare else margin,
+        target_accuracy,
+        bill,
+        distances,
+        details,
+        html or figures,
+    )
     if compare:
         if runs or form or html or figures or distances:
             raise UsageError("--compare names both sides itself and is a report of its own.", "Leave out the rest.")
         return _compare(compare, Path(runs_dir), recompute, margin, written_as, output)
-    folders = find_runs(runs or (Path(runs_dir),), Path(runs_dir))
+    folders, empty = find_runs(runs or (Path(runs_dir),), Path(runs_dir)), _empty(runs, runs_dir)
     if not folders:
         hint = f"Start one with 'energytrain run', or name a folder other than '{runs_dir}'."
         raise UsageError("there is no run to report on.", hint)
@@ -101,64 +113,25 @@ def command(
         _distances(folders, as_json)
         return None
     sources, skipped = _read(folders, recompute)
+    skipped = [*empty, *skipped]
     if html or figures:
-        _files(sources, skipped, html, figures, details or None)
+        _files(sources, skipped, html, figures, details)
     if form or written_as:
         options = Options(published, margin, target_accuracy)
-        _show(sheets(sources, form or "runs", options), written_as or "terminal", output)
+        show_sheets(sheets(sources, form or "runs", options), written_as or "terminal", output)
     elif as_json or not (html or figures):
         _default(sources, bill, as_json)
     say_skipped(skipped)
     return 5 if skipped else None
 
 
-def _format(
-    form: Optional[str], format_: Optional[str], output: Optional[Path], as_json: bool, compare: bool
-) -> Optional[str]:
-    """The format that is asked for, None where none is."""
+def _empty(names: Sequence[Path], runs_dir: str) -> "List[Tuple[Path, EnergytrainError]]":
+    """The folders that were named and hold no run, each with that as the reason."""
     from ..errors import UsageError
+    from ..runs.find import find_runs
 
-    asked = format_ or ("json" if as_json and (form or compare or output) else None)
-    if output is not None and asked is None:
-        asked = SUFFIXES.get(output.suffix.lower())
-        if asked is None:
-            raise UsageError(
-                f"the name of '{output}' does not tell a format.",
-                f"Let it end in {', '.join(SUFFIXES)}, or give --format.",
-            )
-    if as_json and format_ not in (None, "json"):
-        raise UsageError(f"--json and --format {format_} ask for two formats.", "Leave one out.")
-    return asked
-
-
-def _refuse(
-    form: Optional[str],
-    written_as: Optional[str],
-    published: bool,
-    margin: Optional[float],
-    target: Optional[float],
-    bill: str,
-    distances: bool,
-    details: Sequence[str],
-    html: Optional[Path],
-) -> None:
-    """An option that would have no effect is a mistake."""
-    from ..errors import UsageError
-
-    shown = form or ("runs" if written_as else None)
-    for given, name, forms in (
-        (published, "--published", ("table2", "table3")),
-        (margin is not None, "--margin", ("table2", "table3")),
-        (target is not None, "--target-accuracy", ("runs",)),
-    ):
-        if given and shown not in forms:
-            raise UsageError(f"{name} has no effect here.", f"Give --form {' or --form '.join(forms)} with it.")
-    if bill != "as-run" and shown is not None:
-        raise UsageError("--bill is of the plain report.", "Leave out --form, --format and --output.")
-    if distances and (shown is not None or html):
-        raise UsageError("--distances is a report of its own.", "Leave out the other forms.")
-    if details and html is None:
-        raise UsageError("--details is of the page.", "Give --html FILE with it.")
+    why = UsageError("no run lies in it.", "Name a run folder, or the folder that run folders lie in.")
+    return [(name, why) for name in names if not find_runs((name,), Path(runs_dir))]
 
 
 def _read(folders: Sequence[Path], recompute: bool) -> "Tuple[List[Source], List[Tuple[Path, EnergytrainError]]]":
@@ -176,39 +149,26 @@ def _files(
     skipped: "Sequence[Tuple[Path, EnergytrainError]]",
     html: Optional[Path],
     figures: Optional[Path],
-    details: Optional[Sequence[str]],
+    details: Sequence[str],
 ) -> None:
-    """The page and the pictures; where they lie is said on standard error."""
+    """The page and the pictures; where they lie, and what they leave out, is said on standard error."""
+    from ..reports.source import detailed, without_details
+
+    chosen = detailed(sources, details)
+    told: List[str] = []
     if html is not None:
         from ..reports.page.page import write_page
 
-        write_page(sources, skipped, html, details)
+        told += without_details(sources, write_page(sources, skipped, html, chosen))
         click.echo(f"page: {html}", err=True)
     if figures is not None:
         from ..reports.stills.pictures import write_pictures
 
-        found = write_pictures(sources, figures)
+        found = write_pictures(sources, figures, chosen)
+        told += without_details(sources, (source.label for source in chosen))
         click.echo(f"figures: {len(found)} files in {figures}", err=True)
-
-
-def _show(found: "Sequence[Sheet]", written_as: str, output: Optional[Path]) -> None:
-    """Sheets on standard output, as wide as the terminal is; in a file or a pipe as wide as they are."""
-    from ..reports.tables.written import notes_apart, written
-    from .console import console
-
-    if output is not None:
-        from ..atomic import write_bytes
-
-        write_bytes(output, written(found, written_as).encode())
-    elif written_as == "terminal" and console().is_terminal:
-        from ..reports.tables.as_terminal import as_terminal
-
-        for number, sheet in enumerate(found):
-            console().print(*[""] * bool(number), as_terminal(sheet, console().width), sep="\n")
-    else:
-        click.echo(written(found, written_as), nl=False)
-    for note in notes_apart(found, written_as):
-        click.echo(f"note: {note}", err=True)
+    for sentence in dict.fromkeys(told):
+        click.echo(sentence, err=True)
 
 
 def _compare(
@@ -231,7 +191,7 @@ def _compare(
             raise UsageError(f"there is no run in '{side}'.", "Name a run folder, or a folder of runs.")
         read.append(_read(folders, recompute))
     (first, skipped), (second, more) = read
-    _show(compare(first, second, margin), written_as or "terminal", output)
+    show_sheets(compare(first, second, margin), written_as or "terminal", output)
     say_skipped([*skipped, *more])
     return 5 if skipped or more else None
 

@@ -3,15 +3,18 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from ..energy.traces.series import Trace, free_name
 from ..energy.traces.trace import read_trace
-from ..errors import EnergytrainError
+from ..errors import EnergytrainError, UsageError, unknown
 from ..runs.events import read_events
 from ..runs.folder import RunFolder
 from ..runs.result import run_result
 from ..runs.timeline import Timeline, build_timeline
+
+MOST_DETAILED = 20  # runs that are shown one by one
+NAMED = 20  # runs that a sentence names before it only counts
 
 
 @dataclass(frozen=True)
@@ -54,3 +57,36 @@ def read_sources(
         label = free_name(str(result["name"]), sources)
         sources[label] = Source(label, folder, result)
     return list(sources.values()), skipped
+
+
+def detailed(sources: Sequence[Source], names: Sequence[str] = ()) -> List[Source]:
+    """The runs that are shown one by one: those in `names`, by label or path, or the first `MOST_DETAILED` without it.
+
+    Raises UsageError for a name that is no run's, and for too many of them.
+    """
+    if not names:
+        return list(sources[:MOST_DETAILED])
+    known = {source.label: source for source in sources}
+    by_path = {source.path.resolve(): source for source in sources}
+    chosen: Dict[str, Source] = {}
+    for name in names:
+        source = known.get(name) or by_path.get(Path(name).resolve())
+        if source is None:
+            raise unknown("run", name, known)
+        chosen[source.label] = source
+    if len(chosen) > MOST_DETAILED:
+        raise UsageError(
+            f"{len(chosen)} runs are to have details, and there is room for {MOST_DETAILED}.", "Choose fewer."
+        )
+    return list(chosen.values())
+
+
+def without_details(sources: Sequence[Source], labels: Iterable[str]) -> List[str]:
+    """What is said of the runs whose labels are not among `labels`: one sentence, or none where there are none."""
+    shown = set(labels)
+    left = [source.label for source in sources if source.label not in shown]
+    if not left:
+        return []
+    more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
+    words = f"{len(shown)} of {len(sources)} runs have details of their own"
+    return [f"{words}; without them: {', '.join(left[:NAMED])}{more}."]

@@ -4,7 +4,7 @@ import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Union
 
 import numpy as np
 import pandas as pd
@@ -127,11 +127,11 @@ def _channel(trace: Trace, series: Series, start_ns: int) -> pd.DataFrame:
 
 def _run_row(result: Dict[str, Any]) -> Dict[str, Any]:
     spec, after = result["spec"], result["network"]["after"] or {}
-    settings = {name: spec[name] for name in ("method", "model", "width", "dataset", "prune_ratio", "align", "seed")}
+    settings = {name: spec[name] for name in ("method", "model", "width", "dataset", "align", "seed")}
     return {
         "status": result["status"],
         **settings,
-        "prune_ratio": (result["ticket"] or {}).get("prune_ratio", spec["prune_ratio"]),
+        "prune_ratio": _prune_ratio(result),
         "device": result["device"]["name"],
         "test_accuracy": result["accuracy"]["test"],
         "test_best": result["accuracy"]["test_best"],
@@ -141,6 +141,13 @@ def _run_row(result: Dict[str, Any]) -> Dict[str, Any]:
         **_cost(result["useful"], "useful_"),
         **_cost(result["spent"], "spent_"),
     }
+
+
+def _prune_ratio(result: Dict[str, Any]) -> Optional[float]:
+    """As asked, or as the run chose it; a dense run has none, whatever its option says."""
+    spec, ticket = result["spec"], result["ticket"] or {}
+    ratio: Optional[float] = None if spec["method"] == "dense" else ticket.get("prune_ratio", spec["prune_ratio"])
+    return ratio
 
 
 def _cost(row: Dict[str, Any], prefix: str) -> Dict[str, Any]:
@@ -155,6 +162,7 @@ def _cost(row: Dict[str, Any], prefix: str) -> Dict[str, Any]:
         "joules_high": energy["high"],
         "net_joules": row["net"]["joules"],
         "provenance": energy["provenance"],
+        "scope": energy["scope"],
         "what_if": bool(row["flops_by_precision"].get(EMULATED)),
     }
     if not prefix:

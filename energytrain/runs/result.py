@@ -234,7 +234,10 @@ def _stamps(folder: RunFolder) -> Dict[str, List[int]]:
 def _cache_key(folder: RunFolder, stamps: Mapping[str, List[int]], cached: Mapping[str, Any]) -> Dict[str, Any]:
     """What a result depends on. Marks and traces only grow: one that has the size and the time of change that `cached`
     saw is not read again."""
-    known, seen = cached.get("stamps") or {}, (cached.get("key") or {}).get("inputs", {})
+    known, key = cached.get("stamps"), cached.get("key")
+    seen = key.get("inputs") if isinstance(key, dict) else None
+    if not isinstance(known, dict) or not isinstance(seen, dict):  # of an older version, or damaged
+        known, seen = {}, {}
     inputs = {}
     for name, stamp in stamps.items():
         path = _input(folder, name)

@@ -77,7 +77,7 @@ def test_help_is_quick_because_it_imports_nothing():
 
 
 def test_the_choices_are_those_of_the_tables():
-    from energytrain.cli import report as command
+    from energytrain.cli import report_options as command
     from energytrain.reports.tables.forms import FORMS as forms
     from energytrain.reports.tables.written import FORMATS as formats
 
@@ -147,6 +147,7 @@ def test_the_name_of_the_file_tells_the_format(here, tmp_path, suffix, begin):
         (["--output", "x.foo"], "does not tell a format"),
         (["--json", "--format", "csv"], "two formats"),
         (["--form", "runs", "--bill", "eb-paper"], "--bill is of the plain report"),
+        (["--json", "--output", "x.csv"], "--json and the name 'x.csv' ask for two formats"),
         (["--details", "plain"], "--details is of the page"),
         (["--compare", "runs/plain", "runs/plain", "--form", "runs"], "--compare names both sides itself"),
     ],
@@ -172,6 +173,35 @@ def test_folders_that_cannot_be_read_are_named_skipped_and_told_by_the_status(he
     shutil.copytree(tmp_path / "damaged", tmp_path / "more" / "two")
     none = here(tmp_path / "more", "--form", "table2")
     assert none.returncode == 5 and "Traceback" not in none.stderr
+
+
+def test_a_folder_without_runs_is_told_as_well_and_how_many_were_skipped(here, tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = here("runs", tmp_path / "empty", "--form", "runs", "--json")
+    assert done.returncode == 5 and "empty: no run lies in it." in done.stderr and "were skipped" not in done.stderr
+    assert len(json.loads(done.stdout)["tables"][0]["rows"]) == 2
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "run.json").write_text("{")
+    assert "2 folders were skipped." in here("runs", tmp_path / "empty", tmp_path / "damaged").stderr
+
+
+def test_a_file_that_cannot_be_written_is_a_sentence(here, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = here("runs", "--output", tmp_path / "file" / "table.csv")
+    assert done.returncode == 2 and "cannot write" in done.stderr and "internal" not in done.stderr
+    assert here("runs", "--output", tmp_path / "new" / "table.csv").returncode == 0
+
+
+def test_details_of_chosen_runs_are_in_the_page_and_the_figures_and_the_others_are_named(here, tmp_path):
+    pytest.importorskip("plotly")
+    pytest.importorskip("matplotlib")
+    where = ["--html", tmp_path / "page.html", "--figures", tmp_path / "figures"]
+    done = here("runs", *where, "--details", "runs/plain")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("1 of 2 runs have details of their own; without them: <script>.") == 1
+    names = [path.name for path in (tmp_path / "figures").glob("*.png")]
+    assert any(name.startswith("plain-") for name in names) and not any("script" in name for name in names)
+    assert "without them" not in here("runs", "--html", tmp_path / "all.html").stderr
 
 
 def test_a_page_and_figures_are_files_and_nothing_else_is_printed(here, tmp_path):

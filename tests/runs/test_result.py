@@ -1,10 +1,14 @@
-"""Results whose marks were not kept: shown as they stand, or refused where another version computed them."""
+"""Kept results are shown as they stand, or refused where another version computed them; what makes a cache stale."""
 
+import dataclasses
 import json
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from runs.emulated import result as made_result
 
 from energytrain.errors import UsageError
 from energytrain.runs.load import load_runs
@@ -38,3 +42,36 @@ def test_a_kept_result_of_another_version_is_refused_and_not_overwritten(tmp_pat
     with pytest.raises(UsageError, match="has version 1"):
         run_result(folder)
     assert json.loads((folder / "result.json").read_text()) == old
+
+
+def test_a_cache_is_computed_anew_when_an_input_changes_in_size_time_or_content(
+    tmp_path: Path, paper_spec: Any
+) -> None:
+    path = tmp_path / "run"
+    first = made_result(path, dataclasses.replace(paper_spec, device="tx2"))
+    marks, cache = path / "events.jsonl", path / "result.json"
+    told = {**json.loads(cache.read_text()), "energy_model": "told"}
+    cache.write_text(json.dumps(told))
+    assert run_result(path)["energy_model"] == "told", "untouched, it is not computed again"
+    shutil.copytree(path, tmp_path / "copy")
+    os.utime(tmp_path / "copy" / "events.jsonl", (0, 0))
+    assert run_result(tmp_path / "copy")["energy_model"] == "told", "the same content under another time"
+    # As long as before, and dated back by a clock that was set.
+    before = marks.read_bytes()
+    marks.write_bytes(before.replace(b'"images": 1', b'"images": 2'))
+    assert len(marks.read_bytes()) == len(before) and marks.read_bytes() != before
+    os.utime(marks, (1, 1))
+    found = run_result(path)
+    assert found["energy_model"] == first["energy_model"] and found["useful"]["images"] != first["useful"]["images"]
+    assert json.loads(cache.read_text())["key"] == found["key"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"key": "x"}, {"key": {"inputs": 3}}, {"stamps": [1]}, {"key": None, "stamps": None}, {"stamps": "run.json"}],
+)
+def test_a_damaged_cache_is_computed_anew(tmp_path: Path, paper_spec: Any, damage: Any) -> None:
+    path = tmp_path / "run"
+    first = made_result(path, dataclasses.replace(paper_spec, device="tx2"))
+    (path / "result.json").write_text(json.dumps({**first, **damage}))
+    assert run_result(path)["useful"] == first["useful"]

@@ -4,9 +4,10 @@ from statistics import median
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from ..flops import PAPER_COUNT_MEANS, in_words, paper_count, precisions
+from ..given_tickets import given_tickets
 from ..source import Source
 from .chart import Axis, Chart, Series
-from .words import counted, names, run_words, task, variants
+from .words import counted, run_words, task, variants
 
 DRAWN = "epochs trained before the ticket was drawn"
 
@@ -60,8 +61,7 @@ def _accuracy_chart(where: str, drawn: Sequence[Source], dense: Sequence[Source]
 def _flops_chart(where: str, drawn: Sequence[Source], dense: Sequence[Source]) -> Chart:
     seen = precisions(source.result["useful"] for source in (*drawn, *dense))
     mixed = len(seen) > 1
-    elsewhere = [source.label for source in drawn if source.result["ticket"].get("given")]
-    given = [f"Given their ticket, so that its search is not in their FLOPs: {names(elsewhere)}."] if elsewhere else []
+    given = given_tickets((source.label, source.result) for source in drawn)
 
     def flops(source: Source) -> float:
         row = source.result["useful"]

@@ -7,6 +7,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from ..comparing.differences import differences, marks
 from ..flops import PAPER_COUNT_MEANS, in_words, paper_count, precisions
+from ..given_tickets import given_tickets
 from ..source import Source
 from ..what_if import meaning
 from .chart import Axis, Chart, Series
@@ -24,7 +25,7 @@ def energy_against_accuracy(sources: Sequence[Source]) -> List[Chart]:
         finished = [s for s in members if s.result["accuracy"]["test"] is not None]
         if not finished:
             continue
-        left = left_out([(s.label, _unfinished(s)) for s in members if s not in finished])
+        left = left_out([(s.label, _unfinished(s)) for s in members if s.result["accuracy"]["test"] is None])
         found = parts(finished)
         if found:
             left += left_out(without_energy(finished))
@@ -87,6 +88,7 @@ def _energy_chart(part: Part, left: Sequence[str]) -> Chart:
             f"Useful energy (each epoch once, search included, evaluation not): {part.words}; bars are 95 % intervals. "
             "Errors that runs share, as those of one sensor or of the model, cancel when they are compared.",
             *front_notes,
+            *given_tickets((source.label, source.result) for source in part.sources),
             *(f"{sentence}." for sentence in differences(results)),
             *meaning(results),
             *left,
@@ -108,6 +110,7 @@ def _flops_chart(task: str, sources: Sequence[Source], left: Sequence[str]) -> C
         series=(*_points(sources, flops, hover), *front),
         notes=(
             *front_notes,
+            *given_tickets((source.label, source.result) for source in sources),
             *([PAPER_COUNT_MEANS] if len(seen) > 1 else []),
             *left_out(without_energy(sources)),
             *left,

@@ -25,7 +25,7 @@ class Part:
 
 
 def parts(sources: Sequence[Source]) -> List[Part]:
-    """Every run that has a useful energy, once (a what-if once a figure), in the order in which kinds first come."""
+    """Every run that has a useful energy, once (a what-if once a figure), the kind with most runs first."""
     found: Dict[Any, List[Tuple[Source, Energy]]] = {}
     for source in sources:
         for figure, energy in useful_energies(source.result).items():
@@ -40,7 +40,7 @@ def parts(sources: Sequence[Source]) -> List[Part]:
             tuple(source for source, _ in members),
             tuple(energy for _, energy in members),
         )
-        for key, members in found.items()
+        for key, members in sorted(found.items(), key=lambda kind: -len(kind[1]))
     ]
 
 
@@ -65,8 +65,9 @@ def _words(source: Source, energy: Energy, figure: Optional[str]) -> str:
     words = [f"{MARK} {FIGURES[figure]}"] if figure is not None else []
     if is_what_if(result) and result["what_if"].get("anchored") is not None:
         words.append("scaled by measured joules")
-    words += [energy.provenance.value, *([energy.scope.value] if energy.scope is not None else [])]
-    device = str(result["device"]["name"])
+    scope = f" ({energy.scope.value})" if energy.scope is not None else ""
     if result["headline"] == "measured":
-        device += f" by {' + '.join(result['primary'])} on {result['device']['host']}"
-    return ", ".join([*words, device])
+        by = f" by {' + '.join(result['primary'])}{scope} on {result['device']['host']}"
+    else:
+        by = f" for {result['device']['name']}{scope}"
+    return ", ".join([*words, energy.provenance.value + by])

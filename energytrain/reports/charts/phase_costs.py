@@ -1,16 +1,22 @@
-"""What each phase of each run cost: stacked bars of joules, and of FLOPs."""
+"""What each phase of each run cost: stacked bars of joules, and of FLOPs.
 
+So many runs that their bars could not be told apart have a bar for each variant, with the means over its runs.
+"""
+
+from statistics import fmean
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ...quantities.energy import Energy
 from ..flops import PAPER_COUNT_MEANS, in_words, paper_count, precisions
+from ..format import si
 from ..source import Source
 from ..what_if import meaning
 from .chart import Axis, Chart, Series
 from .kinds import Part, by_task, parts, without_energy
-from .words import counted, energy_words, left_out, names, variant
+from .words import counted, energy_words, left_out, names, variant, variants
 
 Row = Mapping[str, Any]  # `runs.rows.Row.to_json`
+MANY_RUNS = 60  # of a chart, from which on a bar stands for a variant
 BESIDE = {
     "evaluation": "evaluation",
     "overhead": "overhead",
@@ -39,16 +45,17 @@ def flops_by_phase(sources: Sequence[Source]) -> List[Chart]:
             continue
 
         def flops(row: Row, mixed: bool = len(seen) > 1) -> Optional[float]:
-            return float(paper_count(row) if mixed else row["flops"]) or None
+            return float(paper_count(row) if mixed else row["flops"])
 
+        x, series, notes = _bars(members, flops, in_words, "FLOPs")
         charts.append(
             Chart(
                 key="flops-by-phase",
                 title=f"FLOPs by phase: {task}",
-                x=Axis("run", categories=tuple(source.label for source in members)),
+                x=x,
                 y=Axis(counted(seen)),
-                series=tuple(_stacks(members, flops, in_words)),
-                notes=tuple([PAPER_COUNT_MEANS] * (len(seen) > 1)),
+                series=tuple(series),
+                notes=(*notes, *([PAPER_COUNT_MEANS] * (len(seen) > 1))),
                 stacked=True,
             )
         )
@@ -63,13 +70,15 @@ def _energy_chart(part: Part, left: Sequence[str]) -> Chart:
     def words(row: Row) -> str:
         return energy_words(Energy.from_json(row["energy"]), part.what_if)
 
+    x, series, notes = _bars(part.sources, joules, words, "J")
     return Chart(
         key="energy-by-phase",
         title=f"Energy by phase: {part.task}, {part.words}",
-        x=Axis("run", categories=tuple(source.label for source in part.sources)),
+        x=x,
         y=Axis("energy (J)"),
-        series=tuple(_stacks(part.sources, joules, words)),
+        series=tuple(series),
         notes=(
+            *notes,
             f"Energies are {part.words}. Useful are the phases of the method; evaluation, overhead (set-up, "
             "checkpoints), inference, the idle baseline and what crashes lost come on top.",
             *_missing(part.sources),
@@ -88,10 +97,61 @@ def _rows(source: Source) -> List[Tuple[str, Row]]:
     return rows + [(name, row) for name, row in beside if row is not None and (row["seconds"] or row["flops"])]
 
 
+def _bars(
+    sources: Sequence[Source], value_of: Callable[[Row], Optional[float]], words: Callable[[Row], str], unit: str
+) -> Tuple[Axis, List[Series], List[str]]:
+    """A bar for each run, or for each variant where there are many runs, and what is said of that."""
+    if len(sources) < MANY_RUNS:
+        return Axis("run", categories=tuple(s.label for s in sources)), _stacks(sources, value_of, words), []
+    finished = [source for source in sources if source.result["status"] == "done"]
+    groups: Dict[str, List[Source]] = {}
+    for source, name in zip(finished, variants([source.result for source in finished])):
+        groups.setdefault(name, []).append(source)
+    notes = [
+        f"Each bar has the means over the finished runs of a variant, {len(finished)} runs in all, since so many bars "
+        "could not be told apart. A phase that is not known of every one of them is missing there.",
+        *left_out([(s.label, "its training is not finished") for s in sources if s.result["status"] != "done"]),
+    ]
+    return Axis("variant", categories=tuple(groups)), _mean_stacks(groups, value_of, unit), notes
+
+
+def _mean_stacks(
+    groups: Mapping[str, Sequence[Source]], value_of: Callable[[Row], Optional[float]], unit: str
+) -> List[Series]:
+    """A series for each phase, of the means over each group. What a run did not do cost it nothing; what it did at a
+    cost that is not known leaves no mean."""
+    rows = {name: [dict(_rows(source)) for source in members] for name, members in groups.items()}
+    series = []
+    for phase in _in_order([list(run) for members in rows.values() for run in members]):
+        found: Dict[str, List[float]] = {}
+        for name, members in rows.items():
+            values = [value_of(run[phase]) if phase in run else 0.0 for run in members]
+            known = [value for value in values if value is not None]
+            if any(phase in run for run in members) and len(known) == len(values):
+                found[name] = known
+        if any(map(any, found.values())):
+            series.append(
+                Series(
+                    name=phase,
+                    kind="bars",
+                    x=list(found),
+                    y=[fmean(values) for values in found.values()],
+                    hover=[_mean_words(name, phase, values, unit) for name, values in found.items()],
+                    family=phase,
+                )
+            )
+    return series
+
+
+def _mean_words(name: str, phase: str, values: Sequence[float], unit: str) -> str:
+    spread = f"{si(min(values), unit)} to {si(max(values), unit)}"
+    return f"{name}\n{phase}: {si(fmean(values), unit)}, the mean of {len(values)} runs ({spread})"
+
+
 def _stacks(
     sources: Sequence[Source], value_of: Callable[[Row], Optional[float]], words: Callable[[Row], str]
 ) -> List[Series]:
-    """A series for each phase that has a value in any run; those beside the method come last."""
+    """A series for each phase that cost anything in any run; those beside the method come last."""
     found: Dict[str, List[Tuple[Source, Row]]] = {}
     for source in sources:
         for name, row in _rows(source):
@@ -100,7 +160,7 @@ def _stacks(
     series = []
     for name in order:
         values = [value_of(row) for _, row in found[name]]
-        if any(value is not None for value in values):
+        if any(values):
             series.append(
                 Series(
                     name=name,

@@ -5,12 +5,13 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from ..flops import PAPER_COUNT_MEANS, paper_count, precisions
+from ..given_tickets import given_tickets
 from ..source import Source
 from ..what_if import meaning
 from .chart import Axis, Chart, Series
 from .downsample import downsample
-from .kinds import by_task, parts
-from .words import counted, dropped_note, names, plain
+from .kinds import by_task, parts, without_energy
+from .words import counted, dropped_note, left_out, names, plain, task
 
 POINTS = 20_000  # of all lines of a chart together
 AT_LEAST = 20  # of a line
@@ -29,19 +30,20 @@ def accuracy_by_cost(sources: Sequence[Source]) -> List[Chart]:
                 f"Cumulated useful energy, search included, evaluation not: {part.words}.",
                 part.sources,
                 "useful energy so far (J)",
+                more=left_out(without_energy([one for one in judged if task(one.result) == part.task])),
             )
     priced = {source.label for part in parts(judged) for source in part.sources}
-    for task, members in by_task(judged).items():
+    for learnt, members in by_task(judged).items():
         if not priced & {source.label for source in members}:
-            charts += _flops_chart(task, members)
+            charts += _flops_chart(learnt, members)
     return charts
 
 
-def _flops_chart(task: str, members: Sequence[Source]) -> List[Chart]:
+def _flops_chart(learnt: str, members: Sequence[Source]) -> List[Chart]:
     seen = precisions(entry for source in members for entry in _entries(source))
     return _chart(
         "accuracy-by-flops",
-        f"Accuracy against the FLOPs spent on it: {task} (no run has a useful energy)",
+        f"Accuracy against the FLOPs spent on it: {learnt} (no run has a useful energy)",
         PAPER_COUNT_MEANS if len(seen) > 1 else "Cumulated useful FLOPs, search included, evaluation not.",
         members,
         f"useful work so far ({counted(seen)})",
@@ -50,9 +52,15 @@ def _flops_chart(task: str, members: Sequence[Source]) -> List[Chart]:
 
 
 def _chart(
-    key: str, title: str, note: str, sources: Sequence[Source], axis: str, mixed: Optional[bool] = None
+    key: str,
+    title: str,
+    note: str,
+    sources: Sequence[Source],
+    axis: str,
+    mixed: Optional[bool] = None,
+    more: Sequence[str] = (),
 ) -> List[Chart]:
-    """mixed: None for energies; of FLOPs whether they are of several precisions."""
+    """mixed: None for energies; of FLOPs whether they are of several precisions. more: notes on runs left out."""
     most = max(AT_LEAST, POINTS // len(sources))
     series, dropped, unknown = [], 0, []
     for source in sources:
@@ -76,7 +84,9 @@ def _chart(
             series=tuple(series),
             notes=(
                 note,
+                *given_tickets((source.label, source.result) for source in sources),
                 *([f"Left out where the energy up to an epoch is missing: {names(unknown)}."] if unknown else []),
+                *more,
                 *meaning([source.result for source in sources] if mixed is None else []),
                 *dropped_note(dropped),
             ),

@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ...runs.spec import LEGACY_VALUES, OUTSIDE_IDENTITY
 from ..flops import PAPER_COUNT, PAPER_COUNT_MEANS, precisions
 from ..format import si
 from ..source import Source
@@ -16,7 +17,7 @@ from .differences import differences
 from .judgement import Judged, judge
 from .seed_energies import EnergySpread
 from .seed_groups import Member, SeedGroup, more_accurate, seed_groups
-from .spread import Difference, Spread, paired
+from .spread import Difference, Spread, one_a_seed, paired
 
 Pair = Tuple[Source, Source]
 # What differs between seeds of one setting; a control's size follows its seed's ticket.
@@ -71,7 +72,8 @@ def group_name(source: Source) -> str:
 
 
 def _settings(source: Source, without: Sequence[str]) -> str:
-    spec = {name: value for name, value in source.result["spec"].items() if name not in without}
+    spec = {**LEGACY_VALUES, **source.result["spec"]}
+    spec = {name: value for name, value in spec.items() if name not in (*without, *OUTSIDE_IDENTITY)}
     return json.dumps(spec, sort_keys=True)
 
 
@@ -134,11 +136,11 @@ def _cells(
     head: str, pairs: Sequence[Pair], theirs: SeedGroup, ours: SeedGroup, judged: Optional[Judged], apart: bool
 ) -> List[Cell]:
     points = None if judged is None else judged.difference
-    times = [
-        second.result["useful"]["seconds"] / first.result["useful"]["seconds"]
+    times = one_a_seed(
+        (first.result["spec"]["seed"], second.result["useful"]["seconds"] / first.result["useful"]["seconds"])
         for first, second in pairs
         if first.result["useful"]["seconds"]
-    ]
+    )
     flops = ours.paper_count_ratio if apart else ours.flops_ratio
     return [
         name(head),
@@ -218,6 +220,7 @@ def _note(pairs: Sequence[Pair], group: SeedGroup) -> Cell:
     if group.energy_ratio is None and not group.what_if_ratios:
         reasons = dict.fromkeys(filter(None, (unlike(one.result, other.result) for one, other in pairs)))
         told += [f"energy not compared: {reason}" for reason in reasons] or ["energy not compared"]
+    told += ["not all finished"] * any(one.result["status"] != "done" for pair in pairs for one in pair)
     told += ["judged on other data"] * (not all(same_data(one.result, other.result) for one, other in pairs))
     told += ["conditions differ"] * any(differences([one.result, other.result]) for one, other in pairs)
     return Cell("; ".join(told), "; ".join(told) or None)

@@ -3,6 +3,7 @@
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ...runs.folder import RunFolder
+from ...runs.spec import LEGACY_VALUES
 from ..source import Source
 from ..tables.cells import name, number
 from ..tables.sheet import Column, Row, Sheet
@@ -44,7 +45,7 @@ def settings_sheet(pairs: Sequence[Tuple[Source, Source]], titles: Tuple[str, st
 def settings_of(source: Source) -> Dict[str, str]:
     """All that a run says of how it was set up, as text by name."""
     result = source.result
-    found = {what: _text(value) for what, value in result["spec"].items()}
+    found = {what: _text(value) for what, value in {**LEGACY_VALUES, **result["spec"]}.items()}
     device = result["device"]
     found["energy profile"] = _text(device["profile"])
     found["device is this machine"] = _text(device["here"])

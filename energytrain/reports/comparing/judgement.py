@@ -10,6 +10,9 @@ that of its best statement, twice the one-sided one: the level at which an inter
 is held to 5 % / (m - k + 1), and after the first that fails nothing is said of any. Of one method this is what its 95 %
 interval shows. Holm's bound holds for finding something where nothing is, however the methods depend on each other; for
 finding the wrong side of zero it is proven where they do not (Shaffer 1980, Ann. Statist. 8, 1342).
+
+Accuracies are counts of images, so a few differences may be equal by chance. Their deviation of nothing would pass for
+certainty; equal ones are not tested, unless all are zero, as those of runs that nothing set apart are.
 """
 
 from dataclasses import dataclass
@@ -22,6 +25,7 @@ from .spread import CONFIDENCE, Difference, Spread, paired, spread
 SAME, BETTER, WORSE, CANNOT_TELL = "same", "better", "worse", "cannot tell"
 LEVEL = 1 - CONFIDENCE
 MOST_SEEDS = 100
+ALIKE = 1e-9  # what arithmetic alone makes differ, in the unit of the differences
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,9 @@ class Judged:
     """What a method's differences say. `difference` with its own 95 % interval, not corrected for other methods.
 
     p_value: of the verdict, or of what comes nearest to one, adjusted after Holm: decided where it is 0.05 or less.
-    None of one pair, which leaves nothing to test. seeds_needed: of "cannot tell", see `seeds_needed`; None where it is
-    decided, where no number up to `MOST_SEEDS` would do, and of one pair.
+    None of one pair and of equal differences, which leave nothing to test and have no interval. seeds_needed: of
+    "cannot tell", see `seeds_needed`; None where it is decided or not tested, and where no number up to `MOST_SEEDS`
+    would do.
     """
 
     difference: Difference
@@ -44,14 +49,12 @@ def judge(differences: Sequence[Optional[Sequence[float]]], margin: Optional[flo
 
     margin: above zero, in the unit of the differences; what lies within it does not matter, and where a method is both
     within it and on one side of zero, it is "same". Without one nothing is "same": differences are held against zero.
-    None for a method without differences. Methods with one pair are not tested and do not count in the correction.
+    None for a method without differences. Methods that are not tested do not count in the correction.
     """
     if margin is not None and not margin > 0:
         raise ValueError(f"a margin of equivalence must be above zero: {margin}")
     found = [spread(values) if values else None for values in differences]
-    tried = {
-        at: _p_values(one, one.n, margin) for at, one in enumerate(found) if one is not None and one.sd is not None
-    }
+    tried = {at: _p_values(one, one.n, margin) for at, one in enumerate(found) if one is not None and _testable(one)}
     decided = _holm(tried)
     open_ = sum(verdict == CANNOT_TELL for verdict, _ in decided.values())
     judged: List[Optional[Judged]] = []
@@ -60,10 +63,19 @@ def judge(differences: Sequence[Optional[Sequence[float]]], margin: Optional[flo
         if one is None or difference is None:
             judged.append(None)
             continue
-        verdict, p_value = decided.get(at, (CANNOT_TELL, None))
-        needed = seeds_needed(one, margin, LEVEL / open_) if at in decided and verdict == CANNOT_TELL else None
+        if at not in decided:
+            judged.append(Judged(Difference(one.mean, None, None, one.n), CANNOT_TELL, None, None))
+            continue
+        verdict, p_value = decided[at]
+        needed = seeds_needed(one, margin, LEVEL / open_) if verdict == CANNOT_TELL else None
         judged.append(Judged(difference, verdict, p_value, needed))
     return judged
+
+
+def _testable(found: Spread) -> bool:
+    if found.sd is None:
+        return False
+    return found.high - found.low > ALIKE or max(abs(found.low), abs(found.high)) <= ALIKE
 
 
 def seeds_needed(found: Spread, margin: Optional[float], level: float = LEVEL) -> Optional[int]:

@@ -82,6 +82,8 @@ def _search(result: Result, kind: str) -> Tuple[Optional[Energy], str]:
         return None, "the run has no pruning"
     if kind == "measured" and (result["headline"] != "measured" or any(map(emulated, rows))):
         return None, "its inference was measured, but the search has no measured joules of its own"
+    if kind == "modelled" and (result.get("what_if") or {}).get("anchored") is not None:
+        return None, "what its search cost is held to measured joules, and an inference is not"
     if kind == "modelled":
         rows = [row for row in rows if row["modelled_seconds"] is not None]  # the rest is no work that is modelled
     parts = [Energy.from_json(row[kind]) for row in rows]

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from ..flops import by_precision, paper_count, precisions
 from .judgement import Judged, judge
 from .seed_energies import EnergyRatio, EnergySpread, energy_ratio, energy_spreads, what_if_ratios
-from .spread import Difference, Spread, paired, spread
+from .spread import Difference, Spread, one_a_seed, paired, spread
 
 Result = Mapping[str, Any]
 
@@ -77,9 +77,18 @@ def seed_groups(members: Sequence[Member], margin: Optional[float] = None) -> Li
 
 
 def more_accurate(members: Sequence[Member]) -> List[float]:
-    """By how many points each is more accurate than its reference, of those where both are known."""
-    both = [(_accuracy(one.result), _accuracy(one.reference)) for one in members if one.reference is not None]
-    return [ours - theirs for ours, theirs in both if ours is not None and theirs is not None]
+    """By how many points each seed is more accurate than its reference, of those where both are known."""
+    return more_accurate_pairs([(one.result, one.reference) for one in members if one.reference is not None])
+
+
+def more_accurate_pairs(pairs: Sequence[Tuple[Result, Result]]) -> List[float]:
+    """The same of pairs of results, ours first."""
+    both = [(_seed(ours), _accuracy(ours), _accuracy(theirs)) for ours, theirs in pairs]
+    return one_a_seed((seed, a - b) for seed, a, b in both if a is not None and b is not None)
+
+
+def _seed(result: Result) -> int:
+    return int(result["spec"]["seed"])
 
 
 def _group(name: str, members: Sequence[Member], judged: Optional[Judged], verdict: bool) -> SeedGroup:
@@ -131,8 +140,9 @@ def _of_one_precision(pairs: Sequence[Tuple[Result, Result]]) -> bool:
 
 
 def _ratios(pairs: Sequence[Tuple[Result, Result]], flops: Callable[[Mapping[str, Any]], float]) -> List[float]:
-    """Of the useful FLOPs of each pair, where the reference has any."""
-    return [flops(ours["useful"]) / flops(theirs["useful"]) for ours, theirs in pairs if flops(theirs["useful"])]
+    """Of the useful FLOPs of each seed's pairs, where the reference has any."""
+    known = [(_seed(ours), flops(ours["useful"]), flops(theirs["useful"])) for ours, theirs in pairs]
+    return one_a_seed((seed, ours / theirs) for seed, ours, theirs in known if theirs)
 
 
 def _spread_of(results: Sequence[Result], value_of: Callable[[Result], Optional[float]]) -> Optional[Spread]:

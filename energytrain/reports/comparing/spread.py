@@ -6,7 +6,7 @@
 import math
 import statistics
 from dataclasses import dataclass
-from typing import Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 CONFIDENCE = 0.95
 
@@ -51,6 +51,18 @@ def spread(values: Sequence[float]) -> Optional[Spread]:
         high=max(values),
         values=tuple(values),
     )
+
+
+def one_a_seed(values: Iterable[Tuple[int, float]]) -> List[float]:
+    """The mean of each seed's values, from (seed, value): repeats of a seed are no further sample of seeds.
+
+    >>> one_a_seed([(0, 1.0), (1, 5.0), (0, 3.0)])
+    [2.0, 5.0]
+    """
+    by_seed: Dict[int, List[float]] = {}
+    for seed, value in values:
+        by_seed.setdefault(seed, []).append(value)
+    return [statistics.fmean(found) for found in by_seed.values()]
 
 
 def paired(values: Sequence[float]) -> Optional[Difference]:

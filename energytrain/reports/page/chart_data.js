@@ -42,7 +42,7 @@ function showData(figure) {
     URL.revokeObjectURL(link.href);
   });
   const controls = make("div", { class: "controls" });
-  controls.append(save, make("span", { class: "count" }, rows.length > ROWS ? `the first ${ROWS} of ${rows.length} rows` : `${rows.length} rows`));
+  controls.append(save, make("span", { class: "count" }, rows.length > ROWS ? `the first ${ROWS} of ${rows.length} rows` : `${rows.length} ${rows.length === 1 ? "row" : "rows"}`));
   const scroll = make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Data of this chart" });
   const table = scroll.appendChild(make("table"));
   const line = table.createTHead().insertRow();

@@ -80,12 +80,15 @@ function wrapped(title, room) {
   title.text = lines.join("<br>");
 }
 
-// Left to itself plotly turns labels and moves margins in turns. Slanted ones reach beyond the last place.
-function turned({ xaxis, margin }, room) {
+// Left to itself plotly turns labels and moves margins in turns. Slanted ones end at their place, and the first of them
+// may reach beyond the axis.
+function turned(layout, room) {
+  const { xaxis, margin } = layout;
   const labels = xaxis.ticktext || xaxis.categoryarray;
-  const [each, longest] = [room / labels.length, LETTER * Math.max(...labels.map((label) => letters(label)))];
-  xaxis.tickangle = longest <= each ? 0 : each >= 22 ? 40 : 90;
-  if (xaxis.tickangle === 40) margin.r = Math.max(margin.r, 0.77 * longest - each / 2);
+  const [each, lengths] = [room / labels.length, labels.map((label) => LETTER * letters(label))];
+  xaxis.tickangle = Math.max(...lengths) <= each ? 0 : each >= 22 ? -40 : -90;
+  if (xaxis.tickangle === -40) margin.l = Math.max(margin.l, ...lengths.map((length, at) => 0.77 * length - each * (at + 0.5)));
+  layout.bargap = Math.max(layout.bargap, 1 - labels.length / 8); // one bar alone is not as wide as the chart
 }
 
 const letters = (text) => text.replace(/&[a-z]+;/g, "x").length;

@@ -8,49 +8,27 @@ give the same file.
 import base64
 import gzip
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ... import __version__
 from ...atomic import write_bytes
-from ...errors import EnergytrainError, UsageError, unknown
-from ...runs.folder import RunFolder
+from ...errors import EnergytrainError, UsageError
 from ..charts.catalog import details, overview
-from ..charts.chart import Chart
-from ..charts.palette import Look, looks
-from ..source import Source
+from ..source import Source, detailed, without_details
 from ..tables.forms import sheets
 from ..tables.sheet import Sheet
-from .plotly_chart import figure
-from .plotly_layout import height, names_along
+from .drawn_charts import DrawnChart, drawn_charts
+from .heading import heading
 from .run_details import RunDetails, run_details
 from .shown_tables import ShownTable, shown_table
-from .words import WORDS
+from .words import WORDS, methods_met
 
 LIMIT_BYTES = 8_000_000
-SINGLE_RUNS = 20
-WIDE_FROM = 14  # names along x, from which a chart has the page's whole width
 SCRIPTS = ("library.js", "charts.js", "chart_data.js", "tables.js", "page.js")
-TITLE = "Energy against accuracy"
 
 Skipped = Sequence[Tuple[Path, EnergytrainError]]
-
-
-@dataclass(frozen=True)
-class DrawnChart:
-    """A chart as the template needs it; `json` is what the page's script draws."""
-
-    id: str
-    key: str
-    title: str
-    label: str
-    notes: Tuple[str, ...]
-    height: int
-    wide: bool
-    level: int
-    json: Any
 
 
 @dataclass(frozen=True)
@@ -62,16 +40,18 @@ class SingleRun:
     tables: Tuple[ShownTable, ...]
 
 
-def write_page(sources: Sequence[Source], skipped: Skipped, path: Path, chosen: Optional[Sequence[str]] = None) -> None:
-    """Write the page of `sources` to `path`, at most 8 MB. `chosen`: labels of the runs with their details, 20 at most.
+def write_page(
+    sources: Sequence[Source], skipped: Skipped, path: Path, chosen: Optional[Sequence[Source]] = None
+) -> List[str]:
+    """Write the page of `sources` to `path`, at most 8 MB; the labels of the runs with details of their own in it.
 
-    Without `chosen` these are the first 20. Where the file would be too large, the last of them go without: a note in
-    the page names them. UsageError where plotly or jinja2 is not installed, a label is not known, `path` cannot be
+    These are the `chosen` ones (`source.detailed` without it). Where the file would be too large, the last of them go
+    without: a note in the page names them. UsageError where plotly or jinja2 is not installed, `path` cannot be
     written, or nothing fits.
     """
     template, plotly = _template(), _plotly_js()
     packed = base64.b64encode(gzip.compress(plotly.encode(), mtime=0)).decode()
-    singles = _chosen(sources, chosen)
+    singles = detailed(sources) if chosen is None else list(chosen)
     runs = [_single_run(source, f"run-{at}") for at, source in enumerate(singles, 1)]
     # The phases of a thousand runs would be most of the file, and of its work.
     overviews, found = _overview(sources), [*sheets(sources, "runs"), *sheets(singles, "phases")]
@@ -93,90 +73,31 @@ def write_page(sources: Sequence[Source], skipped: Skipped, path: Path, chosen: 
         write_bytes(path, data)
     except OSError as error:
         raise UsageError(f"cannot write '{path}': {error.strerror or error}.", "Name another file.") from error
-
-
-def _chosen(sources: Sequence[Source], chosen: Optional[Sequence[str]]) -> List[Source]:
-    if chosen is None:
-        return list(sources[:SINGLE_RUNS])
-    by_label = {source.label: source for source in sources}
-    for label in chosen:
-        if label not in by_label:
-            raise unknown("run", label, by_label)
-    return [by_label[label] for label in dict.fromkeys(chosen)][:SINGLE_RUNS]
+    return [run.label for run in runs]
 
 
 def _overview(sources: Sequence[Source]) -> Dict[str, Any]:
     """What stands above the tables."""
-    shown = overview(sources)
-    found = looks(shown)
-    charts = [_drawn(chart, f"chart-{at}", found, 3, first=at == 1) for at, chart in enumerate(shown, 1)]
-    return {"about": _about(sources), "standing": _standing(sources), "overview": charts}
-
-
-def _about(sources: Sequence[Source]) -> List[str]:
-    words = [f"{len(sources)} run{'s' * (len(sources) != 1)}"]
-    for name in ("model", "dataset"):
-        words.append(", ".join(sorted({str(source.result["spec"][name]) for source in sources})))
-    started = [moment for moment in map(_newest, sources) if moment is not None]
-    return [*filter(None, words), *([f"newest run of {max(started)[:10]}"] if started else [])]
-
-
-def _newest(source: Source) -> Optional[str]:
-    """When the last attempt began (ISO 8601, UTC), as its run.json says."""
-    attempts = RunFolder.open(source.path).read()["attempts"]
-    return str(attempts[-1]["started"]) if attempts and attempts[-1].get("started") else None
-
-
-def _standing(sources: Sequence[Source]) -> List[Dict[str, str]]:
-    """Where the energies of these runs come from: what is of different provenance is not to be read as one."""
-    kinds: Dict[str, int] = {}
-    for source in sources:
-        result = source.result
-        device = result["device"]["name"]
-        what = f"measured on {device}" if result["headline"] == "measured" else f"modelled for {device}"
-        if result["useful"]["energy"]["joules"] is None:
-            what = f"missing ({device})"
-        elif result.get("what_if") is not None:
-            what = f"what-if, {what}"
-        kinds[what] = kinds.get(what, 0) + 1
-    return [{"what": f"Energy {what}", "runs": f"{count} run{'s' * (count != 1)}"} for what, count in kinds.items()]
+    return {
+        "heading": heading(sources),
+        "overview": drawn_charts(overview(sources), "chart", 3, opens=True),
+        "methods": methods_met([str(source.result["spec"]["method"]) for source in sources]),
+    }
 
 
 def _single_run(source: Source, id: str) -> SingleRun:
-    shown, told = details(source), run_details(source)
-    found = looks(shown)
-    charts = [_drawn(chart, f"{id}-chart-{at}", found, 4, first=False) for at, chart in enumerate(shown, 1)]
+    told = run_details(source)
     tables = [shown_table(sheet, f"{id}-{sheet.key}", {}) for sheet in told.tables]
-    return SingleRun(id, source.label, told, tuple(charts), tuple(tables))
-
-
-def _drawn(chart: Chart, id: str, found: Mapping[str, Look], level: int, first: bool) -> DrawnChart:
-    label = f"{chart.title}: {chart.y.title} against {chart.x.title}. The same data stand below as a table."
-    wide = first or chart.zoom or (chart.heat is None and len(names_along(chart)) >= WIDE_FROM)
-    json = embedded(figure(chart, found))
-    return DrawnChart(id, chart.key, chart.title, label, tuple(chart.notes), height(chart), wide, level, json)
-
-
-def embedded(data: Any) -> Any:
-    """JSON that can stand inside a script element, marked as safe for the template."""
-    from markupsafe import Markup
-
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    return Markup(text.replace("<", "\\u003c"))
+    return SingleRun(id, source.label, told, tuple(drawn_charts(details(source), f"{id}-chart", 4)), tuple(tables))
 
 
 def _tables(sources: Sequence[Source], found: Sequence[Sheet], runs: Sequence[SingleRun]) -> Dict[str, Any]:
     """The tables of all runs, with links to the details that there are, and what is said of those left out."""
     links = {run.label: run.id for run in runs}
-    left = [source.label for source in sources if source.label not in links]
-    notes = []
-    if left:
-        more = len(left) - SINGLE_RUNS
-        names = ", ".join(left[:SINGLE_RUNS]) + (f" and {more} more" if more > 0 else "")
-        notes.append(
-            f"Phases and details of {len(links)} of {len(sources)} runs; what is above has all. Left out: {names}."
-        )
-    tables = [shown_table(sheet, f"table-{sheet.key}", links) for sheet in found]
+    notes = [
+        f"{note} All charts and tables above but the phases have all runs." for note in without_details(sources, links)
+    ]
+    tables = [shown_table(sheet, f"table-{sheet.key}", links) for sheet in found if sheet.rows]
     return {"tables": tables, "runs": runs, "run_notes": notes}
 
 
@@ -188,7 +109,6 @@ def _rendered(template: Any, page: Mapping[str, Any], plotly: str, packed: str) 
     return str(
         template.render(
             **page,
-            title=TITLE,
             words=WORDS,
             version=__version__,
             policy=_policy([plotly, script]),

@@ -6,6 +6,8 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple
 from rich.text import Text
 
 from ...runs.folder import RunFolder
+from ..charts.phase_costs import BESIDE
+from ..charts.words import variant
 from ..format import bounds, joules, percent, provenance, seconds, si
 from ..source import Source
 from ..tables.sheet import Cell, Column, Row, Sheet
@@ -65,7 +67,7 @@ def _headline(result: Mapping[str, Any]) -> Tuple[str, ...]:
 def _facts(result: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> List[Fact]:
     spec, device = result["spec"], result["device"]
     facts = [
-        ("method", f"{spec['method']}, prune ratio {spec['prune_ratio']}, seed {spec['seed']}"),
+        ("method", f"{variant(result)}, seed {spec['seed']}"),
         ("network", f"{spec['model']} at width {spec['width']:g}, {spec.get('precision', 'fp32')}"),
         ("data", f"{spec['dataset']}, {spec['epochs']} epochs in batches of {spec['batch_size']}"),
         ("device", _device(result)),
@@ -81,14 +83,21 @@ def _facts(result: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> 
         versions = [f"{name} {version}" for name, version in (last.get("versions") or {}).items()]
         facts += [("software", ", ".join([*commits, *versions]))] if commits or versions else []
         if attempts[0].get("started"):
-            took = f"{_moment(attempts[0]['started'])} to {_moment(last.get('ended'))}"
+            took = between(attempts[0]["started"], last.get("ended"))
             facts.append(("when", took + (f", {len(attempts)} attempts" if len(attempts) > 1 else "")))
     return [*facts, ("identity", str(result["identity"]))]
 
 
-def _moment(stamp: Optional[str]) -> str:
-    """A moment of run.json (ISO 8601 in UTC) to the minute."""
-    return "no known end" if stamp is None else f"{stamp[:16].replace('T', ' ')} UTC"
+def between(start: str, end: Optional[str]) -> str:
+    """Two moments of run.json (ISO 8601 in UTC) to the minute; the day is said once where it is the same.
+
+    >>> between("2026-11-21T20:03:11+00:00", "2026-11-21T20:05:40+00:00")
+    '2026-11-21 20:03 to 20:05 UTC'
+    """
+    first = start[:16].replace("T", " ")
+    if end is None:
+        return f"{first} UTC to no known end"
+    return f"{first} to {end[11:16] if end[:10] == start[:10] else end[:16].replace('T', ' ')} UTC"
 
 
 def _device(result: Mapping[str, Any]) -> str:
@@ -125,9 +134,9 @@ def _numbers(result: Mapping[str, Any]) -> Sheet:
     """Every energy of the run with its bounds and how it came about, then what is no energy."""
     rows = [_energy_row(str(row["phase"]), row) for row in result["phases"]]
     rows.append(_energy_row("useful", result["useful"], "total"))
-    for name in ("evaluation", "overhead", "baseline", "lost"):
-        if result[name]["seconds"] > 0:
-            rows.append(_energy_row("idle baseline" if name == "baseline" else name, result[name]))
+    for key, name in BESIDE.items():
+        if result.get(key) is not None and result[key]["seconds"] > 0:
+            rows.append(_energy_row(name, result[key]))
     rows.append(_energy_row("spent in all", result["spent"], "total"))
     if result["dense"] is not None:
         rows.append(_energy_row("dense training instead", result["dense"]))

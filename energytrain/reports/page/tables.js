@@ -39,7 +39,8 @@ function filtering(sheet) {
       row.hidden = !(chosen && words.every((word) => text.includes(word)));
       left += !row.hidden;
     }
-    count.textContent = left === rows.length ? `${left} rows` : `${left} of ${rows.length} rows`;
+    const all = `${rows.length} ${rows.length === 1 ? "row" : "rows"}`;
+    count.textContent = left === rows.length ? all : `${left} of ${all}`;
   }
   input.addEventListener("input", apply);
   selects.forEach((select) => select.addEventListener("change", apply));

@@ -7,19 +7,18 @@ from ...errors import UsageError
 from ..charts.catalog import details, overview
 from ..charts.chart import Chart
 from ..charts.palette import looks
-from ..source import Source
+from ..source import Source, detailed
 from .text import LONG_FILE, file_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_DETAILS = 20  # runs whose own charts are drawn where none are chosen
 DPI = 150
 
 
 def write_pictures(sources: Sequence[Source], folder: Path, chosen: Optional[Sequence[Source]] = None) -> List[Path]:
     """The files that were written: the overview of `sources` by the charts' keys, then the charts of each of the
-    `chosen` runs (the first `MOST_DETAILS` without it) by its label and their keys.
+    `chosen` runs (`source.detailed` without it) by its label and their keys.
 
     Raises UsageError where matplotlib is not installed or `folder` cannot be written to.
     """
@@ -28,7 +27,7 @@ def write_pictures(sources: Sequence[Source], folder: Path, chosen: Optional[Seq
     written: List[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for group in _groups(sources, sources[:MOST_DETAILS] if chosen is None else chosen):
+        for group in _groups(sources, detailed(sources) if chosen is None else chosen):
             found = looks(chart for _, chart in group)
             for name, chart in group:
                 with settings():

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from ...papers.tables import paper_notes
 from ..comparing.differences import differences
 from ..flops import paper_count
+from ..given_tickets import given_tickets
 from ..source import Source
 from ..what_if import WHAT_IF_MEANS, is_what_if
 from .cells import EMPTY, digits, name
@@ -138,7 +139,7 @@ def _setting_rows(
 def _method_cells(row: MethodRow, ratios: Sequence[Ratio], energy: Unit, flops: Unit) -> List[Cell]:
     sources = sources_of(row.results())
     named = len(sources) > 1 and not all(source.startswith("what-if") for source in sources)
-    counts = [len(results) for results in row.cells.values()]
+    counts = [len({result["spec"]["seed"] for result in results}) for results in row.cells.values()]
     seeds = str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
     cells = [Cell(row.label, row.label), Cell(seeds, max(counts))]
     cells += [accuracy_cell(row.cells[r], False) if r in row.cells else EMPTY for r in ratios]
@@ -225,6 +226,7 @@ def _table_notes(
             f"Verdicts: two one-sided tests at a margin of {margin:g} points, corrected for the number of methods "
             "(Holm)."
         )
+    notes += given_tickets((one_line(str(result["name"])), result) for result in results)
     notes += mixed_energies(results)
     notes += [WHAT_IF_MEANS] * any(map(is_what_if, results))
     return notes + [f"Conditions: {one_line(sentence)}." for sentence in differences(results)]

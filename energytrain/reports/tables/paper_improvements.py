@@ -2,6 +2,7 @@
 
 Each figure of a variant is of its own runs; the rival is the strongest in that figure and is named. Runs are paired by
 seed where both sides have it; where they share none, means are compared and the figure says that it is not paired.
+Runs that were given their ticket are left out on both sides: what finding it cost is not in their figures.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from ..comparing.differences import marks
 from ..comparing.judgement import Judged, judge
 from ..comparing.seed_energies import EnergyRatio, energy_kind, energy_ratio, energy_spreads, what_if_ratios
-from ..comparing.spread import Difference, paired, spread
+from ..comparing.seed_groups import more_accurate_pairs
+from ..comparing.spread import Difference, one_a_seed, paired, spread
 from ..flops import paper_count
 from ..what_if import FIGURES, MARK, is_what_if
 from .cells import EMPTY
@@ -21,6 +23,7 @@ from .sheet import Cell
 Result = Mapping[str, Any]
 UNPAIRED = "not paired"
 ONE = "one seed"
+ALIKE = "the same in all seeds"
 APART = "conditions differ"
 
 
@@ -35,8 +38,8 @@ class Improvement:
 
 def improvements(setting: Setting, margin: Optional[float]) -> Dict[str, Dict[Ratio, Improvement]]:
     """By the label of the variant, for each ratio at which some rival was run."""
-    variants = [row for row in setting.rows if row.method in EARLY_BIRD]
-    rivals = [row for row in setting.rows if row.method in RIVALS]
+    variants = [row for row in setting.rows if row.method in EARLY_BIRD and not row.given]
+    rivals = [row for row in setting.rows if row.method in RIVALS and not row.given]
     found: Dict[str, Dict[Ratio, Improvement]] = {}
     for ratio in setting.ratios():
         against = [row for row in rivals if ratio in row.cells]
@@ -45,20 +48,12 @@ def improvements(setting: Setting, margin: Optional[float]) -> Dict[str, Dict[Ra
             continue
         strongest = _most_accurate(against, ratio)
         both = [pairs(row.cells[ratio], strongest.cells[ratio]) if strongest else [] for row in ours]
-        judged = judge([_differences(one) or None for one in both], margin)
+        judged = judge([more_accurate_pairs(one) or None for one in both], margin)
         for row, one in zip(ours, judged):
             found.setdefault(row.label, {})[ratio] = Improvement(
                 _accuracy(row, strongest, ratio, one, margin), _energy(row, against, ratio), _flops(row, against, ratio)
             )
     return found
-
-
-def _differences(both: Sequence[Tuple[Result, Result]]) -> List[float]:
-    return [
-        ours["accuracy"]["test"] - theirs["accuracy"]["test"]
-        for ours, theirs in both
-        if ours["accuracy"]["test"] is not None and theirs["accuracy"]["test"] is not None
-    ]
 
 
 def _most_accurate(rivals: Sequence[MethodRow], ratio: Ratio) -> Optional[MethodRow]:
@@ -86,7 +81,10 @@ def _accuracy(
 def difference_lines(judged: Judged, margin: Optional[float]) -> List[str]:
     """The interval of a difference, and the verdict on it."""
     found = judged.difference
-    lines = [ONE if found.low is None or found.high is None else f"[{found.low:+.2f}, {found.high:+.2f}]"]
+    if found.low is None or found.high is None:
+        lines = [ONE if found.n < 2 else ALIKE]
+    else:
+        lines = [f"[{found.low:+.2f}, {found.high:+.2f}]"]
     words = verdict_words(judged, margin)
     return [*lines, words] if words else lines
 
@@ -118,7 +116,11 @@ def _flops(row: MethodRow, rivals: Sequence[MethodRow], ratio: Ratio) -> Cell:
 
     rival = min(rivals, key=mean)
     both = pairs(row.cells[ratio], rival.cells[ratio])
-    times = paired([paper_count(theirs["useful"]) / paper_count(ours["useful"]) for ours, theirs in both])
+    times = paired(
+        one_a_seed(
+            (ours["spec"]["seed"], paper_count(theirs["useful"]) / paper_count(ours["useful"])) for ours, theirs in both
+        )
+    )
     if times is None:
         value = mean(rival) / mean(row)
         lines = [f"{value:.3g} x ({rival.label})", UNPAIRED]

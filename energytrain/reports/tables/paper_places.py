@@ -4,6 +4,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..comparing.differences import marks
 from ..comparing.judgement import Judged, judge
+from ..comparing.seed_groups import more_accurate_pairs
 from ..comparing.spread import spread
 from .cells import EMPTY, name
 from .paper_energy import energy_columns_of
@@ -78,7 +79,7 @@ def _cells(
     return (
         Cell(row.label, row.label),
         Cell("" if ratio is None else percent_of(ratio), ratio),
-        Cell(", ".join(map(str, seeds)), " ".join(map(str, seeds)), {"n": len(seeds)}),
+        Cell(", ".join(map(str, seeds)), " ".join(map(str, seeds)), {"n": len(set(seeds))}),
         accuracy_cell(results, True),
         *change,
         flops_cell(results, flops, True),
@@ -121,16 +122,11 @@ def _changes(setting: Setting, margin: Optional[float]) -> Dict[Place, Judged]:
     for ratio in setting.ratios():
         there = [(at, row.cells[ratio]) for at, row in enumerate(setting.rows) if ratio in row.cells]
         there = [(at, results) for at, results in there if setting.rows[at].method != "dense"]
-        differences = [_differences(results, dense) or None for _, results in there]
+        differences = [more_accurate_pairs(pairs(results, dense)) or None for _, results in there]
         for (at, _), judged in zip(there, judge(differences, margin)):
             if judged is not None:
                 found[(at, ratio)] = judged
     return found
-
-
-def _differences(ours: Sequence[Result], dense: Sequence[Result]) -> List[float]:
-    both = [(a["accuracy"]["test"], b["accuracy"]["test"]) for a, b in pairs(ours, dense)]
-    return [a - b for a, b in both if a is not None and b is not None]
 
 
 def _change(

@@ -89,6 +89,12 @@ def _not_the_papers(setting: Setting) -> List[str]:
         words.append(f"{100 * spec['validation']:g} % of them held out for validation")
     if spec["epochs"] != papers["epochs"]:
         words.append(f"{spec['epochs']} epochs and not {papers['epochs']}")
+    if spec["batch_size"] != papers["batch_size"]:
+        words.append(f"batches of {spec['batch_size']} and not {papers['batch_size']}")
+    if spec["random_labels"]:
+        words.append("random labels")
+    if not spec["augment"]:
+        words.append("images not augmented")
     if spec["protocol"] != "eb":
         words.append(f"the protocol '{spec['protocol']}'")
     return words

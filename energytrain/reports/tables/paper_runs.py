@@ -1,13 +1,15 @@
 """Runs sorted into the places of a paper's table: settings, methods, prune ratios, and the seeds of each.
 
 Runs of one place share all of their specification but what one place may hold: the seed, how they were metered, and
-which run a control was matched to.
+which run a control was matched to. Those that were given their ticket have a row of their own, since their figures lack
+what finding it cost.
 """
 
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ...runs.spec import LEGACY_VALUES
+from ..given_tickets import is_given
 from ..source import Source
 from .people import one_line
 
@@ -19,7 +21,7 @@ EARLY_BIRD = ("eb-reinit", "eb-ff", "eb-lf", "eb-ll")
 RIVALS = ("lt", "snip", "ns", "thinet", "sfp", "lt-iterative", "lt-rewind", "l1-filters", "gradual", "early-gradual")
 _ORDER = ("dense", "dense-short", "small-dense", "random-ticket", *RIVALS, *EARLY_BIRD)
 
-_OF_ONE_PLACE = ("seed", "trial", "prune_ratio", "match", "ticket", "meters", "sample_hz", "compute", "method")
+_OF_ONE_PLACE = ("seed", "trial", "prune_ratio", "match", "ticket", "meters", "sample_hz", "infer", "compute", "method")
 # What makes a setting: rows of unlike settings are not compared.
 _SETTING = (
     "model",
@@ -40,11 +42,13 @@ _MATCHED = ("width", "epochs", "milestones", "search_milestones")  # what a cont
 
 @dataclass(frozen=True)
 class MethodRow:
-    """A method in a setting; label: its name, and what sets it apart from others of the same method."""
+    """A method in a setting; label: its name, and what sets it apart from others of the same method; given: whether the
+    runs were given their tickets."""
 
     method: str
     label: str
     cells: Mapping[Ratio, Tuple[Result, ...]]
+    given: bool = False
 
     def results(self) -> List[Result]:
         return [result for results in self.cells.values() for result in results]
@@ -114,23 +118,25 @@ def _place_of(result: Result, known: Sequence[Tuple[Any, ...]]) -> Tuple[Any, ..
 
 
 def _rows(results: Sequence[Result]) -> List[MethodRow]:
-    by_row: Dict[Tuple[str, str], List[Result]] = {}
+    by_row: Dict[Tuple[str, bool, str], List[Result]] = {}
     for result in results:
         spec = _spec(result)
         left = (*_OF_ONE_PLACE, *(_MATCHED if spec["match"] is not None else ()))
         rest = sorted((name, str(value)) for name, value in spec.items() if name not in left)
-        by_row.setdefault((spec["method"], str(rest)), []).append(result)
+        by_row.setdefault((spec["method"], is_given(result), str(rest)), []).append(result)
     rows = []
-    for (method, _), members in by_row.items():
+    for (method, given, _), members in by_row.items():
         spec = _spec(members[0])
-        alike = [_spec(others[0]) for (other, _), others in by_row.items() if other == method]
-        names = [name for name in spec if name not in (*_OF_ONE_PLACE, *_MATCHED)]
-        apart = _apart(spec, alike, names)
+        alike = [_spec(others[0]) for (other, *_), others in by_row.items() if other == method]
+        names = [name for name in spec if name not in (*_OF_ONE_PLACE, *_MATCHED, "measure_epochs")]
+        few = spec["measure_epochs"]
+        told = [_apart(spec, alike, names), "given ticket" * given, "" if few is None else f"scaled from {few} epochs"]
+        apart = ", ".join(filter(None, told))
         cells: Dict[Ratio, List[Result]] = {}
         for result in sorted(members, key=_seed):
             cells.setdefault(prune_ratio(result), []).append(result)
         label = one_line(method) + (f" ({apart})" if apart else "")
-        rows.append(MethodRow(method, label, {ratio: tuple(cells[ratio]) for ratio in cells}))
+        rows.append(MethodRow(method, label, {ratio: tuple(cells[ratio]) for ratio in cells}, given))
     return sorted(rows, key=lambda row: (_ORDER.index(row.method) if row.method in _ORDER else -1, row.label))
 
 

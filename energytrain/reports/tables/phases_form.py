@@ -10,7 +10,7 @@ from .cells import EMPTY, energy_columns, flops_cells, flops_columns, flops_note
 from .people import one_line
 from .sheet import Cell, Column, Row, Sheet
 
-_BESIDE = ("evaluation", "overhead", "baseline", "lost")
+_BESIDE = ("evaluation", "overhead", "baseline", "infer", "lost")
 
 
 def phases_sheet(sources: Sequence[Source]) -> Sheet:
@@ -40,9 +40,10 @@ def _rows(result: Mapping[str, Any]) -> List[Tuple[str, str, Mapping[str, Any]]]
     found = [(str(row["phase"]), "run", row) for row in result["phases"]]
     found.append(("useful", "total", result["useful"]))
     for which in _BESIDE:
-        if result[which]["seconds"] > 0 or result[which]["flops"]:
-            title = "idle baseline" if which == "baseline" else str(result[which]["phase"])
-            found.append((title, "run", result[which]))
+        row = result.get(which)  # none of inference in a kept result of an older version
+        if row is not None and (row["seconds"] > 0 or row["flops"]):
+            title = "idle baseline" if which == "baseline" else str(row["phase"])
+            found.append((title, "run", row))
     found.append(("spent in all", "run", result["spent"]))
     if result["dense"] is not None:
         found.append(("dense instead", "run", result["dense"]))

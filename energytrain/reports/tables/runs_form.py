@@ -9,9 +9,10 @@ from ..comparing.differences import differences, marks
 from ..comparing.repayment import KINDS, repayment
 from ..flops import precisions
 from ..format import count, provenance, si
+from ..given_tickets import given_tickets
 from ..source import Source
 from ..what_if import MARK, WHAT_IF_MEANS, is_what_if
-from .cells import EMPTY, energy_cells, flops_cells, flops_columns, flops_notes, name, number
+from .cells import EMPTY, energy_cells, flops_cells, flops_columns, flops_notes, name, number, row_energy
 from .comparison_form import any_memorised, run_cells, run_columns
 from .people import one_line
 from .sheet import Cell, Column, Row, Sheet
@@ -28,7 +29,7 @@ def runs_sheet(sources: Sequence[Source], target: Optional[float] = None) -> She
     rows = tuple(
         Row(tuple(_cells(source, memorised, seen, targets, apart))) for source, apart in zip(sources, marks(results))
     )
-    return Sheet("runs", "Runs", _columns(memorised, seen, target), rows, tuple(_notes(results, seen, targets, target)))
+    return Sheet("runs", "Runs", _columns(memorised, seen, target), rows, tuple(_notes(sources, seen, targets, target)))
 
 
 def _columns(memorised: bool, seen: List[str], target: Optional[float]) -> Tuple[Column, ...]:
@@ -67,7 +68,7 @@ def _cells(
         *rest,
         _evaluation(result),
         _to_accuracy(result, targets.get(spec["dataset"])),
-        *_inference(result),
+        *inference_cells(result),
         Cell(one_line("; ".join(apart)), None if not apart else "; ".join(apart)),
     ]
 
@@ -77,7 +78,7 @@ def _evaluation(result: Result) -> Cell:
     row = result["evaluation"]
     if not row["images"]:
         return EMPTY
-    cell, *_, source = energy_cells(row["energy"])
+    cell, *_, source = row_energy(row, result["headline"])
     return Cell(cell.text, cell.value, {"provenance": source.value, **source.more})
 
 
@@ -121,7 +122,7 @@ def _to_accuracy(result: Result, target: Optional[float]) -> Cell:
     )
 
 
-def _inference(result: Result) -> Tuple[Cell, Cell, Cell]:
+def inference_cells(result: Result) -> Tuple[Cell, Cell, Cell]:
     """Joules an image of the dense and of the trained network, and how many images repay what the search cost."""
     repaid = repayment(result)
     if repaid is not None:
@@ -171,12 +172,14 @@ def _small(joules: float) -> str:
 
 
 def _notes(
-    results: Sequence[Result], seen: List[str], targets: Mapping[str, float], target: Optional[float]
+    sources: Sequence[Source], seen: List[str], targets: Mapping[str, float], target: Optional[float]
 ) -> List[str]:
+    results = [source.result for source in sources]
     notes = flops_notes(seen)
     if target is None and targets:
         words = ", ".join(f"{percent:g} % on {one_line(dataset)}" for dataset, percent in targets.items())
         notes.append(f"Target accuracy: {words}, which every finished run here has at its end.")
+    notes += given_tickets((one_line(source.label), source.result) for source in sources)
     if targets:
         notes.append("Energy to an accuracy is all useful energy until it was first reached, the search included.")
     if any(map(is_what_if, results)):

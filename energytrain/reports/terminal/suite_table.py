@@ -86,7 +86,7 @@ def table_lines(groups: Sequence[SeedGroup], margin: Optional[float] = None) -> 
     if any(group.more_accurate is not None for group in groups):
         lines.append(
             "Differences are paired by seed; [a, b] is the 95 % interval of their mean (Student's t, of each row for "
-            "itself); one seed has none."
+            "itself); one seed, and differences that are all equal, have none."
         )
     if margin is not None:
         lines.append(

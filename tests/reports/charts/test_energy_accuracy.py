@@ -100,3 +100,10 @@ def test_flops_stand_where_no_run_has_energy_and_the_title_says_so():
 
 def test_nothing_finished_gives_no_chart():
     assert energy_against_accuracy([run("a", None)]) == [] and energy_against_accuracy([]) == []
+
+
+def test_runs_that_were_given_their_ticket_are_named():
+    sources = [run("a", 90.0, 100.0), run("b", 92.0, 200.0, seed=1)]
+    sources[0].result["ticket"]["given"] = True
+    (note,) = [n for n in only(energy_against_accuracy(sources), "energy-accuracy").notes if n.startswith("Given")]
+    assert note.endswith(": a.")

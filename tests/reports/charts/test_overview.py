@@ -60,6 +60,35 @@ def test_phases_stand_in_the_order_of_their_runs():
     assert names.index("search") < names.index("retrain")
 
 
+def test_many_runs_have_a_bar_for_each_variant_with_means_over_its_runs():
+    sources = [run(f"eb-{seed}", seed=seed) for seed in range(40)]
+    sources += [run(f"dense-{seed}", method="dense", draw_epoch=None, seed=seed) for seed in range(30)]
+    for seed, source in enumerate(sources[:40]):
+        phases = copy.deepcopy(source.result["phases"])
+        phases[0]["energy"], phases[1]["energy"] = energy(100.0 + seed), energy(None if seed == 3 else 5.0)
+        source.result["phases"] = phases
+        # A crash that some runs had cost the others nothing.
+        source.result["lost"] = {
+            **phases[0],
+            "energy": energy(8.0),
+            "seconds": 1.0 if seed % 4 == 0 else 0.0,
+            "flops": 0,
+        }
+    sources[-1].result["status"] = "running"
+    chart = only(energy_by_phase(sources), "energy")
+    assert chart.x.categories == ("eb-ff, p = 50 %", "dense") and chart.x.title == "variant"
+    shown = bars(chart)["eb-ff, p = 50 %"]
+    assert shown["search"] == pytest.approx(119.5) and shown["lost"] == pytest.approx(2.0)
+    assert "prune" not in shown, "of one run it is not known, so there is no mean"
+    assert any("means over the finished runs of a variant, 69 runs" in note for note in chart.notes)
+    assert any("not finished: dense-29" in note for note in chart.notes)
+    assert "the mean of 40 runs (100 J to 139 J)" in series_of(chart, "search").hover[0]
+    flops = bars(only(flops_by_phase(sources), "flops"))
+    alone = bars(only(flops_by_phase(sources[:1]), "flops"))["eb-0"]
+    assert flops["eb-ff, p = 50 %"]["search"] == pytest.approx(alone["search"])
+    assert len(only(energy_by_phase(sources[:59]), "energy").x.categories) == 59
+
+
 def test_flops_of_several_precisions_stand_in_the_papers_count():
     chart = only(flops_by_phase([Source(r["name"], None, r) for r in four()]), "flops-by-phase")
     assert "paper's count" in chart.y.title and any("paper's count" in note for note in chart.notes)
@@ -164,3 +193,12 @@ def test_the_overview_has_unique_keys_and_no_empty_chart(kept):
     assert len(set(keys)) == len(keys) and "energy-accuracy" in keys and "energy-accuracy-2" in keys
     assert all(chart.series and all(len(series.x) for series in chart.series) for chart in charts)
     assert overview([]) == []
+
+
+def test_a_run_without_energy_is_named_beside_the_lines_of_others():
+    known, unknown = run("a"), run("b", joules=None)
+    for source in (known, unknown):
+        source.result["trajectory"] = [entry(10.0 if source is known else None, 50.0)]
+    chart = only(accuracy_by_cost([known, unknown]), "accuracy-by-energy")
+    assert [series.name for series in chart.series] == ["a"]
+    assert any(note.startswith("Left out, since the useful energy is missing") and "b" in note for note in chart.notes)

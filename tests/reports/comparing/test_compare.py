@@ -12,7 +12,7 @@ from energytrain.errors import UsageError
 from energytrain.reports.comparing.compare import compare
 from energytrain.reports.source import Source, read_sources
 
-COMMITTED = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "cifar-small"
+COMMITTED = Path(__file__).resolve().parents[3] / "benchmarks" / "results" / "cifar-small"
 
 
 def source(method, seed=0, name=None, folder=None, path=None, **spec):
@@ -266,3 +266,22 @@ def test_folders_of_committed_runs_are_compared_as_they_stand():
 def test_one_side_without_runs_is_refused():
     with pytest.raises(UsageError, match="one side"):
         compare([source("eb-ff")], [])
+
+
+def test_settings_that_older_runs_did_not_have_are_no_difference():
+    new = [changed(one, spec__infer=True) for one in suite([71.0, 72.0])]
+    old = suite([70.0, 71.0])
+    for one in old:
+        for later in ("infer", "average", "master_weights"):
+            one.result["spec"].pop(later, None)
+    named = [Source(f"mine-{at}", one.path, {**one.result, "name": f"mine-{at}"}) for at, one in enumerate(new)]
+    sheets = by_key(compare(old, named))
+    assert "only" not in sheets and [row["n"].value for row in rows(sheets["groups"], "group").values()] == [2]
+    assert {what: row["first"].text for what, row in rows(sheets["settings"], "setting").items()} == {"infer": "no"}
+
+
+def test_a_group_with_an_unfinished_run_says_so():
+    old, new = suite([70.0, 71.0]), suite([71.0, 72.0])
+    new[1] = changed(new[1], status="interrupted", accuracy__test=None)
+    (row,) = rows(by_key(compare(old, new))["groups"], "group").values()
+    assert row["note"].value == "not all finished" and row["points"].more["n"] == 1

@@ -124,3 +124,10 @@ def test_an_emulated_search_is_marked_and_never_measured():
     found = repayment({**emulated, "inference": list(PAIR)})
     assert found["what_if"] and found["outcome"] == "repaid" and "(what-if, modelled" in found["sentences"][0]
     assert repayment({**emulated, "inference": list(MEASURED)})["outcome"] == "unknown"
+
+
+def test_a_search_that_is_held_to_measured_joules_is_not_divided_by_an_inference_that_is_not():
+    emulated = result("eb-lf", search="bfp8")
+    emulated["what_if"]["anchored"] = {"factor": 1.7}
+    found = repayment({**emulated, "inference": list(PAIR)})
+    assert found["outcome"] == "unknown" and "held to measured joules" in found["sentences"][0]

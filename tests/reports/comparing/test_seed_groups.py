@@ -12,7 +12,7 @@ from energytrain.reports.comparing.seed_groups import Member, seed_groups
 from energytrain.reports.comparing.spread import paired, spread
 from energytrain.reports.terminal.suite_table import plan_table, suite_table, sum_lines, table_lines
 
-RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "cifar-small"
+RESULTS = Path(__file__).resolve().parents[3] / "benchmarks" / "results" / "cifar-small"
 # 97.5 % points of Student's t with 1 and 2 degrees of freedom (any table of it).
 T = {2: 12.7062047, 3: 4.3026527}
 
@@ -273,3 +273,17 @@ def test_a_plan_tells_of_each_figure_how_it_was_made():
     (line, _) = sum_lines(whole)
     assert "2 G useful FLOPs in fp32 and 900 M in bfp8 (1.4 G by paper's count), " in line
     assert "energy 5 J modelled, 3 J modelled, what-if" in line
+
+
+def test_repeats_of_one_seed_count_once(result):
+    """Two seeds, one of them twice: differences 1 and 2, and a FLOPs ratio of 1/2 and 1/4."""
+    members = []
+    for seed, accuracy, flops in ((0, 70.5, 500), (0, 71.5, 500), (1, 72.0, 250)):
+        members.append(Member("ours", result("eb-ff", seed, accuracy, flops), result("dense", seed, 70.0, 1000)))
+    (group,) = seed_groups(members, margin=5.0)
+    assert group.more_accurate.n == 2 and group.more_accurate.mean == pytest.approx(1.5)
+    half = T[2] * math.sqrt(0.5) / math.sqrt(2)
+    assert group.more_accurate.low == pytest.approx(1.5 - half)
+    assert group.flops_ratio.n == 2 and group.flops_ratio.mean == pytest.approx(0.375)
+    (same,) = seed_groups([members[0]] * 3, margin=1.0)
+    assert same.verdict == "cannot tell" and same.p_value is None

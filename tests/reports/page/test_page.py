@@ -78,29 +78,42 @@ def test_the_same_runs_give_the_same_file(sources, page, tmp_path):
 
 
 def test_chosen_runs_have_their_details_and_the_others_are_named(sources, tmp_path):
-    write_page(sources, [], tmp_path / "one.html", chosen=["eb-ff"])
+    chosen = [source for source in sources if source.label == "eb-ff"]
+    assert write_page(sources, [], tmp_path / "one.html", chosen) == ["eb-ff"]
     text = (tmp_path / "one.html").read_text(encoding="utf-8")
-    assert text.count('<details class="run"') == 1 and 'id="run-1"' in text
-    assert "1 of 4 runs" in text and "Left out: dense, metered" in text
-    with pytest.raises(UsageError, match="unknown run 'ebff'. Did you mean 'eb-ff'"):
-        write_page(sources, [], tmp_path / "none.html", chosen=["ebff"])
-    assert not (tmp_path / "none.html").exists()
+    assert text.count('<details class="run"') == 1 and 'id="run-1" open' in text
+    assert "1 of 4 runs have details of their own; without them: dense, metered" in text
 
 
-def test_at_most_twenty_runs_have_details(sources, tmp_path, monkeypatch):
-    monkeypatch.setattr(pages, "SINGLE_RUNS", 2)
-    write_page(sources, [], tmp_path / "two.html", chosen=[source.label for source in reversed(sources)])
+def test_of_many_runs_only_some_have_details(sources, tmp_path, monkeypatch):
+    monkeypatch.setattr("energytrain.reports.source.MOST_DETAILED", 2)
+    assert write_page(sources, [], tmp_path / "two.html") == [source.label for source in sources[:2]]
     text = (tmp_path / "two.html").read_text(encoding="utf-8")
-    assert text.count('<details class="run"') == 2 and "Left out: dense, eb-ff." in text
+    assert (
+        text.count('<details class="run"') == 2 and " open>" not in text.partition('id="runs"')[2].partition("<h4>")[0]
+    )
+
+
+def test_a_page_without_runs_says_so_and_has_no_empty_tables(sources, tmp_path):
+    write_page([], [(tmp_path / "odd", UsageError("it is damaged."))], tmp_path / "none.html")
+    text = (tmp_path / "none.html").read_text(encoding="utf-8")
+    assert "No run could be read" in text and "it is damaged." in text and "<table" not in text
+
+
+def test_words_and_methods_are_explained(text):
+    words = text[text.index('id="words-title"') :]
+    assert "Early-Bird Train, full precision (You et al. 2020" in words
+    for word in ("measured", "scope", "FLOPs", "p, prune ratio", "seed", "draw epoch"):
+        assert f"<dt>{word}</dt>" in words
 
 
 def test_a_page_that_would_be_too_large_leaves_out_details_and_says_so(sources, page, tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "LIMIT_BYTES", page.stat().st_size - 20_000)
-    write_page(sources, [], tmp_path / "less.html")
+    labels = write_page(sources, [], tmp_path / "less.html")
     text = (tmp_path / "less.html").read_text(encoding="utf-8")
     assert (tmp_path / "less.html").stat().st_size <= pages.LIMIT_BYTES
     shown = text.count('<details class="run"')
-    assert 0 < shown < 4 and f"{shown} of 4 runs" in text
+    assert 0 < shown < 4 and f"{shown} of 4 runs" in text and len(labels) == shown
     monkeypatch.setattr(pages, "LIMIT_BYTES", 1_000_000)
     with pytest.raises(UsageError, match="Name fewer runs"):
         write_page(sources, [], tmp_path / "none.html")

@@ -8,7 +8,8 @@ from reports.emulated import result as emulated
 from energytrain.quantities.energy import Energy, ErrorTerm, Provenance, Scope
 from energytrain.reports.page.device_sheets import conditions_sheet, inference_sheet
 from energytrain.reports.page.origins import origin
-from energytrain.reports.page.run_details import run_details
+from energytrain.reports.page.run_details import between, run_details
+from energytrain.reports.source import Source
 
 
 def row(energy, **more):
@@ -59,17 +60,38 @@ def test_emulated_work_is_marked_as_what_if(tmp_path, sources):
     assert any("what-if" in figure for figure in details.headline)
 
 
+@pytest.mark.parametrize(
+    "end, words",
+    [
+        ("2026-01-01T10:20:59+00:00", "2026-01-01 09:00 to 10:20 UTC"),
+        ("2026-01-02T00:10:00+00:00", "2026-01-01 09:00 to 2026-01-02 00:10 UTC"),
+        (None, "2026-01-01 09:00 UTC to no known end"),
+    ],
+)
+def test_the_day_is_said_once_where_a_run_ended_on_it(end, words):
+    assert between("2026-01-01T09:00:01+00:00", end) == words
+
+
 def test_a_modelled_run_says_that_nothing_was_measured(sources):
     details = run_details(sources[0])
     facts = dict(details.facts)
     assert facts["energies"].startswith("modelled by profile generic-cpu") and "not measured" in facts["energies"]
-    assert facts["when"].count("UTC") == 2 and "torch" in facts["software"]
+    assert facts["when"].count(":") == 2 and facts["when"].endswith("UTC") and "torch" in facts["software"]
     assert "no meter was read" in details.metering
     assert any("observer's cost is not known" in line for line in details.metering)
     numbers = sheet_of(details, "numbers")
     assert "Computed from the counted FLOPs" in cells(numbers, "useful")["origin"]
     assert cells(numbers, "overhead")["joules"] == "missing"
     assert "last epoch" in cells(numbers, "test accuracy")["origin"]
+
+
+def test_what_was_spent_beside_the_method_has_a_row_each(sources):
+    """As the marks have them: together with the useful work they are all that was spent."""
+    result = {**sources[0].result}
+    result["infer"] = {**result["evaluation"], "phase": "infer", "seconds": 2.0}
+    numbers = sheet_of(run_details(Source("a", sources[0].path, result)), "numbers")
+    assert cells(numbers, "inference")["joules"] == cells(numbers, "evaluation")["joules"] != "missing"
+    assert "lost" not in [row.cells[0].text for row in numbers.rows]
 
 
 def test_a_measured_run_shows_its_meters_problems_and_bounds(sources):

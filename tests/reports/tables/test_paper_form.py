@@ -295,3 +295,49 @@ def test_published_rows_of_table3_have_the_papers_units():
 def test_no_runs_make_empty_tables():
     for form in ("table2", "table3", "runs", "phases", "layers"):
         assert all(sheet.rows == () for sheet in sheets([], form))
+
+
+def test_repeats_of_one_seed_are_not_further_seeds():
+    """On a CPU they are equal to the bit, so a deviation over them says nothing of seeds."""
+    runs = []
+    for trial in range(3):
+        runs += of("dense", (93.0,), (2000.0,), trial=trial) + of("eb-ff", (92.9,), (900.0,), trial=trial)
+        runs += of("ns", (93.5,), (1800.0,), trial=trial)
+    table, places = sheets(runs, "table2", Options(margin=0.3))
+    assert only(table, method="eb-ff")["seeds"].value == 1
+    better = only(table, "improvement", method="eb-ff")
+    accuracy, flops = better["retrained_accuracy_percent_p0.5"], better["flops_p0.5"]
+    assert accuracy.more["verdict"] == "cannot tell" and accuracy.more["low"] is None and accuracy.more["pairs"] == 1
+    assert flops.more["times"] == 2.0 and flops.more["low"] is None
+    assert only(places, method="eb-ff")["verdict"].value == "cannot tell"
+
+
+def test_whether_inference_was_measured_divides_no_row():
+    ours = of("eb-ff", OURS, FF)
+    ours[0].result["spec"]["infer"] = True
+    assert only(sheets(ours, "table2")[0], method="eb-ff")["seeds"].value == 3
+
+
+def test_runs_that_were_given_their_ticket_stand_apart_and_beat_nobody():
+    ours, given, cheap = of("eb-ff", OURS, FF), of("eb-ff", OURS, (300.0,) * 3), of("lt", (94.0,) * 3, (100.0,) * 3)
+    for one in (*given, *cheap):
+        one.result["ticket"]["given"] = True
+    table, _ = sheets([*ours, *given, *cheap, *of("ns", (93.5,) * 3, NS)], "table2")
+    labels = [row["method"].text for row in rows_of(table) if row["row"].kind == "group"]
+    assert labels == ["lt (given ticket)", "ns", "eb-ff", "eb-ff (given ticket)"]
+    (better,) = [row for row in rows_of(table) if row["row"].kind == "improvement"]
+    assert better["method"].value == "eb-ff" and better["flops_p0.5"].more["rival"] == "ns"
+    assert better["flops_p0.5"].more["times"] == pytest.approx(statistics.fmean(n / f for n, f in zip(NS, FF)))
+    assert any("given their ticket" in note.lower() and "lt-s0" in note for note in table.notes)
+
+
+def test_what_of_our_runs_is_not_the_papers_is_said():
+    odd = of("eb-ff", OURS, FF, random_labels=True, batch_size=64)
+    notes = " ".join(sheets(odd, "table2", Options(published=True))[0].notes)
+    assert "random labels" in notes and "batches of 64 and not 256" in notes
+
+
+def test_runs_that_trained_only_some_epochs_of_each_phase_say_so():
+    table, _ = sheets([*of("dense", DENSE, (2000.0,) * 3), *of("eb-ff", OURS, FF, measure_epochs=2)], "table2")
+    labels = [row["method"].text for row in rows_of(table) if row["row"].kind == "group"]
+    assert labels == ["dense", "eb-ff (scaled from 2 epochs)"]

@@ -173,3 +173,26 @@ def test_layers_of_each_phase_with_their_sum(emulated_run):
 def test_layers_of_a_run_whose_marks_are_gone_say_so():
     (sheet,) = sheets([run("kept")], "layers")
     assert sheet.rows == () and "marks of this run were not kept" in sheet.notes[0]
+
+
+def test_evaluation_in_emulated_precision_is_marked():
+    made = four()[3]
+    made["evaluation"]["flops_by_precision"] = {"bfp8": made["evaluation"]["flops"]}
+    one = Source(made["name"], None, {**made, "trajectory": None, "inference": None})
+    cell = rows_of(sheets([one], "runs")[0])[0]["evaluation_joules"]
+    assert cell.text.endswith("what-if") and cell.more["what_if"] and cell.value > 0
+
+
+def test_inference_is_a_row_beside_the_phases_where_it_took_time():
+    one, older = run("one"), run("older")
+    one.result["infer"] = {**copy.deepcopy(one.result["evaluation"]), "phase": "infer"}
+    older.result["infer"] = None
+    rows = rows_of(sheets([one, older], "phases")[0])
+    assert [row["run"].value for row in rows if row["phase"].text == "infer"] == ["one"]
+
+
+def test_a_given_ticket_is_named_below_the_table():
+    one, two = run("one"), run("two")
+    one.result["ticket"]["given"] = True
+    (note,) = [note for note in sheets([one, two], "runs")[0].notes if note.startswith("Given their ticket")]
+    assert note.endswith(": one.")
