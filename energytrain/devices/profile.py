@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, Iterator, Mapping, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 from ..errors import UsageError
 from . import files
@@ -33,6 +33,9 @@ class Profile:
     calibrated, bounds_factor: whether it was compared with the device, and by which factor the truth may lie above or
         below a modelled figure (95 %).
     numbers: every number above with its source and date, by path ("peak_flops.fp32").
+    scope_note: what is to be said beside the scope, None where the scope says all.
+    matches: names of GPUs that it stands for, as the driver gives them, without "NVIDIA".
+    fitted_on: the rows that its numbers were fitted to, in words; empty where none were.
     """
 
     name: str
@@ -52,6 +55,9 @@ class Profile:
     bounds_factor: float
     notes: Tuple[str, ...]
     numbers: Mapping[str, Number]
+    scope_note: Optional[str] = None
+    matches: Tuple[str, ...] = ()
+    fitted_on: Tuple[str, ...] = ()
 
 
 def load_profile(name_or_path: str) -> Profile:
@@ -67,7 +73,8 @@ def _loaded(path: Path, stamp: Tuple[int, int]) -> Profile:
     numbers = dict(_numbers(data))
     plain = _plain(data)
     plain.pop("schema_version")
-    profile = Profile(**{**plain, "notes": tuple(plain.get("notes", ())), "numbers": numbers})
+    lists = {key: tuple(plain.get(key, ())) for key in ("notes", "matches", "fitted_on")}
+    profile = Profile(**{**plain, **lists, "numbers": numbers})
     if not profile.idle_watts <= profile.static_watts <= profile.max_watts:
         raise UsageError(
             f"'{path}' has watts out of order: idle {profile.idle_watts}, static {profile.static_watts}, "
@@ -80,6 +87,19 @@ def _loaded(path: Path, stamp: Tuple[int, int]) -> Profile:
 def profile_names() -> Tuple[str, ...]:
     """The names of all profiles, sorted."""
     return files.names("profile")
+
+
+def profile_of_gpu(model: str) -> Optional[str]:
+    """The name of the profile that stands for a GPU of that name, None where none does.
+
+    The whole name counts: an "RTX 3090 Ti" is no "RTX 3090", and a card for PCIe is no module.
+    """
+    words = model.lower().split()
+    wanted = words[1:] if words[:1] == ["nvidia"] else words
+    for name in profile_names():
+        if wanted in [known.lower().split() for known in load_profile(name).matches]:
+            return name
+    return None
 
 
 def _is_number(node: Any) -> bool:

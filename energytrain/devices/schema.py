@@ -17,6 +17,7 @@ SCOPES = ("chip", "rail", "module", "board", "wall")
 _TEXT = {"type": "string", "minLength": 1}
 _DATE = r"^\d{4}(-\d{2}(-\d{2})?)?$"
 _NAME = {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]*$"}
+_NAMES = {"type": "array", "items": _TEXT, "minItems": 1, "uniqueItems": True}
 
 
 def _number(**limits: Any) -> Dict[str, Any]:
@@ -53,6 +54,12 @@ _PROFILE_PROPERTIES: Dict[str, Any] = {
     "name": _NAME,
     "title": _TEXT,
     "scope": {"enum": list(SCOPES)},
+    # What the scope alone does not say, such as that nobody knows where on the board the watts were read.
+    "scope_note": _TEXT,
+    # Names of GPUs as their driver gives them, whole, without "NVIDIA".
+    "matches": _NAMES,
+    # The rows that a fitted profile was fitted to: of these it predicts nothing.
+    "fitted_on": _NAMES,
     "notes": {"type": "array", "items": _TEXT},
     "peak_flops": _by_precision(),
     "efficiency": {
@@ -76,12 +83,14 @@ _PROFILE_PROPERTIES: Dict[str, Any] = {
     "bounds_factor": _number(exclusiveMinimum=1),
 }
 
+_OPTIONAL = ("scope_note", "matches", "fitted_on", "notes")
+
 PROFILE_SCHEMA: Dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "energytrain device profile",
     "type": "object",
     "properties": _PROFILE_PROPERTIES,
-    "required": [name for name in _PROFILE_PROPERTIES if name != "notes"],
+    "required": [name for name in _PROFILE_PROPERTIES if name not in _OPTIONAL],
     "additionalProperties": False,
     # A model that was never compared with the device is not believed to better than a factor of 2.
     "if": {"properties": {"calibrated": {"const": False}}},

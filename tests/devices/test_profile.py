@@ -85,6 +85,9 @@ def test_a_number_without_its_origin_is_refused(tmp_path, data, missing):
         (lambda d: d["channel_multiple"].update(value=7.5), "channel_multiple.value"),
         (lambda d: d["bandwidth"].update(date="last year"), "bandwidth.date"),
         (lambda d: d.update(scope="room"), "scope"),
+        (lambda d: d.update(scope_note=""), "scope_note"),
+        (lambda d: d.update(fitted_on="the dense rows"), "fitted_on"),
+        (lambda d: d.update(matches=[]), "matches"),
         (lambda d: d["bounds_factor"].update(value=1.5), "bounds_factor.value"),
         (lambda d: d["static_watts"].update(value=16), "watts out of order"),
         (lambda d: d["idle_watts"].update(value=6), "watts out of order"),
@@ -96,6 +99,18 @@ def test_what_is_not_well_formed_is_refused_by_place(tmp_path, data, change, sai
     with pytest.raises(UsageError, match=said) as caught:
         load(tmp_path, data)
     assert "mine.yaml" in caught.value.message
+
+
+def test_a_fitted_profile_says_on_what_and_what_its_scope_does_not_say(tmp_path, data):
+    assert (load_profile("tx2").scope_note, load_profile("tx2").fitted_on, load_profile("tx2").matches) == (
+        None,
+        (),
+        (),
+    )
+    data.update(scope_note="external, point unknown", fitted_on=["VGG16, LT", "VGG16, SNIP"], matches=["Mine 1"])
+    profile = load(tmp_path, data)
+    assert (profile.scope_note, profile.scope) == ("external, point unknown", "module")
+    assert profile.fitted_on == ("VGG16, LT", "VGG16, SNIP") and profile.matches == ("Mine 1",)
 
 
 def test_a_calibrated_profile_may_claim_more(tmp_path, data):
