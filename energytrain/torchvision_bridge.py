@@ -7,7 +7,10 @@ deform_conv2d, the decoders of torchvision.io) stay unusable. Import this before
 """
 
 import importlib
+import importlib.util
 import sys
+from functools import lru_cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -45,6 +48,31 @@ def load_torchvision() -> ModuleType:
         # A torch.library.Library withdraws what it declared when it is collected.
         module._energytrain_declared = declared  # type: ignore[attr-defined]
     return module
+
+
+@lru_cache(maxsize=1)
+def load_resnets() -> ModuleType:
+    """torchvision's module of ResNets, without the rest of torchvision where nothing of that was imported yet.
+
+    The package imports all its networks and operators, and with them torch's compiler: some seconds. The ResNets need
+    none of it. Raises UsageError as `load_torchvision` does, which also takes over where the module cannot stand alone.
+    """
+    found = importlib.util.find_spec("torchvision")
+    if "torchvision" in sys.modules or found is None or found.submodule_search_locations is None:
+        return load_torchvision().models.resnet  # type: ignore[no-any-return]
+    folders = [Path(folder) for folder in found.submodule_search_locations]
+    for name in ("torchvision", "torchvision.models"):
+        package = ModuleType(name)
+        package.__path__ = [str(folder.joinpath(*name.split(".")[1:])) for folder in folders]
+        sys.modules[name] = package
+    try:
+        return importlib.import_module("torchvision.models.resnet")
+    except (ImportError, AttributeError, RuntimeError):
+        _purge()
+        return load_torchvision().models.resnet  # type: ignore[no-any-return]
+    finally:
+        if "torchvision" in sys.modules and not hasattr(sys.modules["torchvision"], "__file__"):
+            _purge()
 
 
 def _import() -> ModuleType:

@@ -141,7 +141,7 @@ def test_a_command_has_the_options_and_values_it_is_shown_with(command: Command)
 @pytest.mark.parametrize(
     "line",
     [
-        "energytrain plan",
+        "energytrain no-such-command",
         "energytrain run --no-such-option",
         "energytrain runs list --recompute",
         "energytrain run --epochs x",

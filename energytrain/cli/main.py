@@ -12,6 +12,7 @@ from ..errors import EnergytrainError
 
 COMMANDS = {
     "run": "Train by a method, metered, and report what it cost.",
+    "plan": "What methods would cost on a device, without training.",
     "bench": "Run a suite: a matrix of runs, and their comparison.",
     "runs": "List, show and remove runs.",
     "report": "Tables of one or more runs.",

@@ -91,7 +91,7 @@ def window_label(network: str, batch: int, number: int, windows: int) -> str:
 
 
 def epoch_line(report: EpochReport) -> str:
-    """One epoch in one line: loss, accuracies, mask distance, watts and joules so far with their provenance."""
+    """One epoch in one line: loss, accuracies, mask distance, watts, joules so far and in all with their provenance."""
     parts = [
         f"{report.phase:<7} {report.epoch + 1:>4}/{report.epochs}",
         f"loss {report.loss:.4f}",
@@ -105,6 +105,10 @@ def epoch_line(report: EpochReport) -> str:
         parts.append(f"{report.watts:.1f} W")
     if report.joules is not None:
         parts.append(f"{si(report.joules, 'J')} {report.provenance}")
+    if report.outlook is not None:
+        low, high = (si(joules, "J") for joules in (report.outlook.low, report.outlook.high))
+        how = report.provenance.replace("measured", "extrapolated")
+        parts.append(f"in all {low} {how}" if low == high else f"in all {low} to {high} {how}")
     return "  ".join(parts)
 
 

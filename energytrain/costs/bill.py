@@ -17,6 +17,7 @@ from ..errors import unknown
 from ..models.units import declares_units, units_of, unwrapped
 from ..quantities.ledger import MATRIX_KINDS, PRECISIONS, NetworkBill, WorkItem
 from .layers import LayerShape, layer_shapes, matrix_macs
+from .memory import remembered
 from .quantise_work import boundary_items, step_item
 
 # Ioffe & Szegedy 2015, algorithm 1, FLOPs an element. Forward: mean 1; variance 3 (subtract, square, add);
@@ -66,6 +67,11 @@ def network_bill(
     """
     if precision not in PRECISIONS:
         raise unknown("precision", precision, PRECISIONS)
+    asked = ("bill", tuple(input_shape), precision, master_weights, l1)
+    return remembered(model, asked, lambda: _bill(model, input_shape, precision, master_weights, l1))
+
+
+def _bill(model: nn.Module, input_shape: Sequence[int], precision: str, master_weights: bool, l1: bool) -> NetworkBill:
     shapes = layer_shapes(model, input_shape)
     training: List[WorkItem] = []
     for shape in shapes:

@@ -27,6 +27,7 @@ from torch import nn
 
 from ..errors import UsageError
 from ..models.units import unwrapped
+from .memory import remembered
 from .operators import FREE, OPERATORS, Operator, base_name
 
 Values = Sequence[Any]  # torch._C.Value: torch gives the values of a traced graph no public type
@@ -69,7 +70,11 @@ def layer_shapes(model: nn.Module, input_shape: Sequence[int]) -> Tuple[LayerSha
 
     Raises UsageError for an operator whose work is not known: what cannot be counted is never counted as nothing.
     """
-    model = unwrapped(model)
+    shape = tuple(input_shape)
+    return remembered(model, ("shapes", shape), lambda: _traced(unwrapped(model), shape))
+
+
+def _traced(model: nn.Module, input_shape: Tuple[int, ...]) -> Tuple[LayerShape, ...]:
     first = next(model.parameters(), torch.zeros(()))
     recorder = _Recorder()
     devices = [first.device] if first.is_cuda else []

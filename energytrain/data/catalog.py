@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import torch
 
 DATASETS = ("digits", "cifar10", "cifar100", "folder")
+# Known by its size alone, so that its cost can be planned without a file of it.
+PLANNED_ONLY = ("imagenet",)
 
 DEFAULT_DATA_DIR = "data"
 
@@ -64,6 +66,8 @@ _INFO = {
     "digits": DataInfo("digits", classes=10, channels=1, size=16, train_images=1437, test_images=360),
     "cifar10": DataInfo("cifar10", classes=10, channels=3, size=32, train_images=50_000, test_images=10_000),
     "cifar100": DataInfo("cifar100", classes=100, channels=3, size=32, train_images=50_000, test_images=10_000),
+    # ILSVRC 2012, judged on its validation images; 224 pixels are those of the papers.
+    "imagenet": DataInfo("imagenet", classes=1000, channels=3, size=224, train_images=1_281_167, test_images=50_000),
 }
 
 
@@ -128,6 +132,11 @@ def load(
         known = _with_size(known, image_size)
         streams = stream_parts(layout, size, limit, validation, seed, device, workers)
         return DataBundle(_with_parts(known, limit, validation), *streams)
+    if name in PLANNED_ONLY:
+        raise UsageError(
+            f"'{name}' names a size to plan with, no files to train on.",
+            "Give --dataset folder --data-dir DIR, with a folder of images for each class in DIR/train and DIR/val.",
+        )
     if name not in _INFO:
         raise unknown("data set", name, DATASETS)
     known = _with_size(_INFO[name], image_size)

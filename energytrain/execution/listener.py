@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Optional, Protocol
 
+from .outlook import Outlook
+
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One epoch, finished. Accuracies in percent; watts and joules of the run so far, with their provenance."""
+    """One epoch, finished. Accuracies in percent; watts and joules of the run so far, with their provenance; and what
+    the whole run will have cost at its end."""
 
     phase: str
     epoch: int
@@ -18,6 +21,7 @@ class EpochReport:
     watts: Optional[float]
     joules: Optional[float]
     provenance: str
+    outlook: Optional[Outlook] = None
 
 
 class Listener(Protocol):

@@ -3,9 +3,11 @@
 import dataclasses
 from typing import Any, Mapping, Optional
 
-from ..costs.bill import network_bill
+from torch import nn
+
+from ..costs.layers import layer_shapes
 from ..errors import UsageError
-from ..methods.network import data_info, dense_network
+from ..methods.network import counted_network, data_info
 from ..methods.phases import schedule
 from ..pruning.controls import uniform_width
 from ..runs.spec import RunSpec
@@ -39,10 +41,22 @@ def match_run(spec: RunSpec, other: Mapping[str, Any], what: str, data_dir: Opti
 
 
 def _width(spec: RunSpec, target: int, data_dir: Optional[str]) -> float:
+    """Every layer is used at as many places of an image whatever the width, so one network is counted for all."""
     data = data_info(spec, data_dir)
+    whole = counted_network(spec, data)
+    done = [
+        (shape.name.split("#")[0], shape.macs) for shape in layer_shapes(whole, (data.channels, data.size, data.size))
+    ]
+    places = [(name, macs // _elements(whole, name)) for name, macs in done if macs]
 
     def macs(width: float) -> int:
-        model = dense_network(dataclasses.replace(spec, width=width), data)
-        return network_bill(model, (data.channels, data.size, data.size)).macs
+        model = counted_network(dataclasses.replace(spec, width=width), data)
+        return sum(count * _elements(model, name) for name, count in places)
 
     return uniform_width(macs, target)
+
+
+def _elements(model: nn.Module, name: str) -> int:
+    """Weights of a layer without its biases, of which each is multiplied at every place once."""
+    weight: Any = model.get_submodule(name).weight
+    return int(weight.numel())

@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ..costs.bill import network_bill
 from ..costs.fp8_bill import fp8_share
@@ -23,6 +23,7 @@ from .gradients import after_backward
 from .listener import EpochReport, Listener
 from .live import LiveCost
 from .marks import Marks
+from .prospect import Prospect
 from .pseudo_prune import check
 from .session import Session
 
@@ -42,6 +43,7 @@ class Runner:
         folder: Path,
         ticket_file: Optional[Path],
         after_epoch: Callable[["Runner"], None],
+        prospect: Prospect,
     ) -> None:
         self.recipe = recipe
         self.session = session
@@ -53,6 +55,7 @@ class Runner:
         self.folder = folder
         self.ticket_file = ticket_file
         self.after_epoch = after_epoch
+        self.prospect = prospect
 
     def carry_out(self, phase: Phase) -> None:
         """Do what is left of `phase`, and leave the session at the phase after it."""
@@ -83,6 +86,7 @@ class Runner:
         bill, checked = session.bill(phase), check_work(session.model, session.data.info, spec, phase)
         self._mark_training(phase, first, planned - first, bill, checked)
         self.listener.phase(phase.name, start, planned)
+        self.prospect.begins(self.live.now()[1])
         if phase.precision == "fp8":
             self._say_what_runs_in_fp8(bill)
         for epoch in range(start, last):
@@ -201,7 +205,8 @@ class Runner:
         self.live.add(bill.training, stats.images, stats.steps)
         self.live.add_work(work)
         test = self._judge(phase, epoch, epoch + 1 == last, bill)
-        self._report(phase, epoch, last, stats, test, facts)
+        drawn_at = epoch + 1 if drawn or (phase.until and epoch + 1 == last) else session.draw_epoch
+        self._report(phase, epoch, last, stats, test, facts, (epoch + 1 - first, drawn_at))
         return drawn
 
     def _average(self, phase: Train, epoch: int, last: int, on_step: Callable[[int], None]) -> List[Work]:
@@ -249,7 +254,9 @@ class Runner:
         stats: EpochStats,
         test: Optional[float],
         facts: Dict[str, Any],
+        stands: Tuple[int, Optional[int]],
     ) -> None:
+        """stands: epochs of the phase that are done, and when the ticket was drawn."""
         watts, joules, provenance = self.live.now()
         self.listener.epoch(
             EpochReport(
@@ -263,6 +270,7 @@ class Runner:
                 watts,
                 joules,
                 provenance,
+                self.prospect.epoch(self.session.phase, *stands, joules),
             )
         )
 

@@ -13,10 +13,14 @@ from ..runs.spec import RunSpec
 
 
 def run_precision(given: Mapping[str, Any], method: str, compute: str) -> str:
-    """The run's precision; a method may have one of its own, or one of its search's."""
+    """The run's precision; a method may have one of its own, or one of its search's.
+
+    What is only `planned` may have one that this machine lacks.
+    """
     info = method_info(method)
     precision: str = check_precision(given.get("precision", info.precision or default_precision(compute)))
-    unavailable = fp8_unavailable(torch.device(compute)) if precision == "fp8" else None
+    trains = precision == "fp8" and not given.get("planned")
+    unavailable = fp8_unavailable(torch.device(compute)) if trains else None
     if unavailable is not None:
         raise UsageError(unavailable, "Use --precision bf16, or bfp8 for 8 bits emulated.")
     if info.precision not in (None, precision):

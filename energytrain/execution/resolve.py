@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from ..data.catalog import DATASETS
+from ..data.catalog import DATASETS, PLANNED_ONLY
 from ..devices.detect import detect, is_here
 from ..devices.setup import Setup, load_setup, setup_names
 from ..errors import UsageError, unknown
@@ -35,7 +35,7 @@ def resolve(options: Mapping[str, Any]) -> Tuple[RunSpec, Settings]:
     given = {name: value for name, value in options.items() if value is not None and value != ()}
     method = _known("method", given.get("method", "eb-ff"), METHODS)
     protocol = _known("protocol", given.get("protocol", "eb"), PROTOCOLS)
-    dataset = _known("data set", given.get("dataset", "digits"), DATASETS)
+    dataset = _known("data set", given.get("dataset", "digits"), (*DATASETS, *PLANNED_ONLY))
     model = _known("model", given.get("model", DEFAULT_MODELS.get(dataset, "vgg16")), MODELS)
     device = given.get("device", "auto")
     device = detect() if device == "auto" else _known("device", device, setup_names())

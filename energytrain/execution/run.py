@@ -35,6 +35,7 @@ from .metering import Metering
 from .model_file import save_model
 from .neighbours import Neighbours
 from .phases import Runner
+from .prospect import Prospect
 from .resolve import device_is_here
 from .session import Session
 from .settings import Budget, Settings
@@ -176,7 +177,9 @@ def _train(
     def after_epoch(runner: Runner) -> None:
         look_around(runner.session.phase >= len(recipe))
 
-    runner = Runner(recipe, session, marks, live, store, kept, listener, folder.path, settings.ticket_file, after_epoch)
+    profile, ticket = profile_of(spec.device), settings.ticket_file
+    prospect = Prospect(spec, session.data.info, profile, ticket, attempt.spent.joules)
+    runner = Runner(recipe, session, marks, live, store, kept, listener, folder.path, ticket, after_epoch, prospect)
     try:
         guard.before_first_epoch()
         if session.phase < len(recipe):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UsageError
-from ..torchvision_bridge import load_torchvision
+from ..torchvision_bridge import load_resnets, load_torchvision
 from .layers import initialise, scaled
 from .units import Consumer, PrunableUnit
 
@@ -23,7 +23,7 @@ def build_resnet(depth: int, classes: int, channels: int = 3, width: float = 1.0
 
     `width` scales the stem and every stage (`layers.scaled`); at 1 the state_dict is torchvision's.
     """
-    resnets = load_torchvision().models.resnet
+    resnets = load_resnets()
     model: Any = getattr(resnets, f"resnet{depth}")(num_classes=classes)
     if width != 1.0 or channels != 3:
         stem = scaled(_PLANES[0], width)

@@ -1,6 +1,7 @@
 """The controls a ticket is compared with: a random ticket of the same counts, and a uniform width of the same cost."""
 
-from typing import Callable
+import math
+from typing import Callable, Dict
 
 import torch
 
@@ -24,14 +25,27 @@ def random_mask_like(mask: Mask, seed: int) -> Mask:
 def uniform_width(build_macs: Callable[[float], int], target_macs: int) -> float:
     """The width multiplier in (0, 1] whose network's cost is nearest to `target_macs`.
 
-    `build_macs(width)` gives the cost and must not fall as the width grows. It is called about ten times.
+    `build_macs(width)` gives the cost and must not fall as the width grows. It is called about eight times.
     """
-    low, high = 1, _GRID
+    known: Dict[int, int] = {}
+
+    def macs(steps: int) -> int:
+        if steps not in known:
+            known[steps] = build_macs(steps / _GRID)
+        return known[steps]
+
+    low, high = 1, _GRID  # the first width that costs as much or more is one of low .. high, or there is none
+    guess = math.isqrt(_GRID * _GRID * target_macs // max(1, macs(_GRID)))  # cost grows with about the width squared
+    reach = 2
     while low < high:
-        middle = (low + high) // 2
-        if build_macs(middle / _GRID) < target_macs:
-            low = middle + 1
+        middle = min(max(guess, low), high - 1)
+        if macs(middle) < target_macs:
+            low, guess = middle + 1, middle + reach
         else:
-            high = middle
-    candidates = [steps / _GRID for steps in (low - 1, low) if steps > 0]
-    return min(candidates, key=lambda width: abs(build_macs(width) - target_macs))
+            high, guess = middle, middle - reach
+        if reach < _GRID:
+            reach *= 4
+        else:
+            guess = (low + high) // 2
+    candidates = [steps for steps in (low - 1, low) if steps > 0]
+    return min(candidates, key=lambda steps: abs(macs(steps) - target_macs)) / _GRID

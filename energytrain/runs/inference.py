@@ -42,8 +42,16 @@ def inference_of(
     energies of one image; modelled_seconds are those of one batch.
     """
     windows = windows_of(timeline) if here else {}
+    rows = modelled_inference(_networks(timeline, precision), profile)
+    for row in rows:
+        row.update(_measured(windows.get((row["network"], row["batch"])), here, energy_between))
+    return rows
+
+
+def modelled_inference(networks: Mapping[str, Network], profile: Optional[Profile]) -> List[Dict[str, Any]]:
+    """A row for each of `networks`, by name, and batch, as `inference_of` has them, of which nothing was measured."""
     rows = []
-    for name, network in _networks(timeline, precision).items():
+    for name, network in networks.items():
         for batch in BATCHES:
             modelled, seconds = _modelled(network, batch, profile)
             rows.append(
@@ -51,7 +59,7 @@ def inference_of(
                     "network": name,
                     "batch": batch,
                     "precision": network.precision,
-                    **_measured(windows.get((name, batch)), here, energy_between),
+                    **_not_measured("no inference was measured: it is planned"),
                     "modelled_an_image": modelled.to_json(),
                     "modelled_seconds": seconds,
                 }
@@ -97,19 +105,22 @@ def _measured(span: Optional[Span], here: bool, energy_between: EnergyBetween) -
         why = "no inference was measured (--infer measures it)"
         if not here:
             why = "no inference was measured: the run's device is not here"
-        energy = Energy.missing(why)
-        return {
-            "images": 0,
-            "images_per_second": None,
-            "latency_seconds": None,
-            "energy_an_image": energy.to_json(),
-        }
+        return _not_measured(why)
     energy = energy_between(span.attempt, span.start, span.end).scaled(1 / span.images, Provenance.MEASURED)
     return {
         "images": span.images,
         "images_per_second": span.images / span.seconds,
         "latency_seconds": span.marks["latency"],
         "energy_an_image": energy.to_json(),
+    }
+
+
+def _not_measured(why: str) -> Dict[str, Any]:
+    return {
+        "images": 0,
+        "images_per_second": None,
+        "latency_seconds": None,
+        "energy_an_image": Energy.missing(why).to_json(),
     }
 
 

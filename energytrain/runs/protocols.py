@@ -72,8 +72,8 @@ DATASET_PRESETS: Dict[str, Dict[str, Any]] = {
     "digits": {"width": 0.25, "epochs": 40, "batch_size": 64, "lr": 0.05},
 }
 
-DEFAULT_MODELS: Dict[str, str] = {"folder": "resnet18"}
-LARGE_DATASETS = ("folder",)
+DEFAULT_MODELS: Dict[str, str] = {"folder": "resnet18", "imagenet": "resnet18"}
+LARGE_DATASETS = ("folder", "imagenet")
 
 
 def defaults(protocol: str, dataset: str) -> Dict[str, Any]:

@@ -9,17 +9,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
-from ..costs.energy_model import predict
-from ..costs.fp32_twin import is_emulated
 from ..methods.catalog import search_precision
+from ..planning.account import planned_rows, useful_row
+from ..planning.estimate import Plan, plan
 from ..quantities.energy import Energy, Provenance, total
-from ..quantities.ledger import Ledger, WorkItem
 from ..runs.folder import RunFolder
 from ..runs.result import profile_of, run_result
 from ..runs.spec import RunSpec
 from . import standing as at
 from .decision import CONTINUE, TRAINS, WAIT, Decision
-from .estimate import Plan, plan
 from .flops import LESS, Flops, left_of, mean_flops, planned_flops, sum_of_flops
 from .jobs import Job
 from .matrix import SuiteRun
@@ -187,18 +185,10 @@ class _Forecaster:
         profile = profile_of(planned.spec.device)
         if profile is None:
             return Figure(None, f"{planned.spec.device} has no profile, and nothing was measured yet")
-        phases = [items_of(planned.ledger, phase) for phase in planned.ledger.phases()]
-        energy = total(predict(items, 0, 1, profile).energy for items in phases)
-        emulated = any(map(is_emulated, phases))
+        row = useful_row(planned_rows(planned, profile))
+        energy, emulated = row.modelled, row.emulated
         source = f"the profile of {planned.spec.device}"
         return _joules(energy, f"{source} and 8-bit unit energies, in the same time" if emulated else source, emulated)
-
-
-def items_of(ledger: Ledger, phase: str) -> List[WorkItem]:
-    """A phase of a ledger as the energy model's work of one step. Layers of one kind are one item here: where some are
-    bound by memory and others by arithmetic, the model gives a little less than for each of them."""
-    done = [entry for entry in ledger if entry.phase == phase]
-    return [WorkItem(phase, e.kind, e.stage, e.precision, 0, 0, e.flops, e.bytes, e.launches) for e in done]
 
 
 def _joules(energy: Energy, source: str, emulated: bool = False) -> Figure:

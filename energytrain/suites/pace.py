@@ -13,6 +13,7 @@ from ..execution.settings import Settings
 from ..methods.network import dense_network, load_data
 from ..methods.phase_work import bill_in
 from ..methods.phases import schedule
+from ..planning.estimate import Kept
 from ..precision.memory_format import lay_out
 from ..pruning.rebuild import shrink
 from ..quantities.ledger import spend
@@ -21,7 +22,6 @@ from ..training.evaluate import evaluate
 from ..training.loop import train_epoch
 from ..training.optimiser import make_sgd
 from ..training.reproducible import synchronise
-from .estimate import Kept
 
 WARM_UP_STEPS = 2
 # Their median counts: what else this machine does for a moment is no part of a network's pace.

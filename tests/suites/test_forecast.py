@@ -6,12 +6,14 @@ import pytest
 from execution.small import SMALL, run_small
 from suites.making import runs_of
 
-from energytrain.costs.bill import mask_work, network_bill
-from energytrain.errors import UsageError
+from energytrain.costs.bill import network_bill
 from energytrain.models.catalog import build
+from energytrain.planning.account import planned_rows, useful_row
+from energytrain.planning.estimate import Found
+from energytrain.planning.planner import Planner
 from energytrain.runs.machine import commit_of_package, machine_facts, versions
+from energytrain.runs.result import profile_of
 from energytrain.suites.decision import decide
-from energytrain.suites.estimate import plan
 from energytrain.suites.forecast import forecasts, sum_of
 from energytrain.suites.jobs import Job, standings_of
 from energytrain.suites.resolving import Answer, Answers
@@ -23,41 +25,6 @@ OPTIONS = {**SMALL, "width": 0.125, "limit": IMAGES, "batch_size": BATCH, "epoch
 
 def vgg(width):
     return build("vgg16", classes=10, channels=1, size=16, width=width)
-
-
-def epoch_flops(width):
-    """Of one epoch of plain training, from the bill of its own network."""
-    items = network_bill(vgg(width), (1, 16, 16)).training
-    return sum(item.flops_per_image * IMAGES + item.flops_per_step * (IMAGES // BATCH) for item in items)
-
-
-def test_a_dense_training_is_planned_to_the_flop():
-    planned = plan({**OPTIONS, "method": "dense"})
-    assert planned.ledger.flops() == EPOCHS * epoch_flops(0.125) and planned.assumed == ""
-
-
-def test_of_a_ticket_half_of_each_layer_and_an_eighth_of_the_schedule_are_assumed():
-    planned = plan({**OPTIONS, "method": "eb-ff", "prune_ratio": 0.5})
-    search = epoch_flops(0.125) + mask_work(vgg(0.125)).flops_per_step
-    # Half of the channels of every layer is a network of half the width.
-    assert planned.ledger.flops("search") == search
-    assert planned.ledger.flops("retrain") == (EPOCHS - 1) * epoch_flops(0.0625)
-    assert planned.assumed == ASSUMED
-    assert planned.networks["search"] == () and dict(planned.networks["retrain"])
-    narrow = plan({**OPTIONS, "method": "eb-ff", "prune_ratio": 0.9, "align": "8"})
-    assert {kept for _, kept in narrow.networks["retrain"]} == {8}, "never less than the alignment"
-
-
-def test_a_control_is_planned_from_the_plan_of_what_it_matches():
-    ticket = plan({**OPTIONS, "method": "eb-ff"})
-    small = plan({**OPTIONS, "method": "small-dense"}, matched=ticket)
-    assert small.spec.width == pytest.approx(0.0625, rel=0.02) and small.assumed == ticket.assumed
-    assert small.ledger.flops() == pytest.approx(EPOCHS * epoch_flops(0.0625), rel=0.02)
-    short = plan({**OPTIONS, "method": "dense-short"}, matched=ticket)
-    assert short.spec.epochs == ticket.ledger.flops() // epoch_flops(0.125)
-    assert short.ledger.flops() <= ticket.ledger.flops()
-    with pytest.raises(UsageError, match="no finished run that drew a ticket"):
-        plan({**OPTIONS, "method": "small-dense"}, matched=plan({**OPTIONS, "method": "dense"}))
 
 
 TEXT = "matrix: [{method: [dense, eb-ff, eb-reinit], seed: [0, 1]}, {method: small-dense, like: eb-ff, seed: [0, 1]}]"
@@ -120,17 +87,11 @@ def test_a_run_under_another_seed_tells_what_the_next_takes(told):
         assert row.joules.provenance == "modelled"
 
 
-def test_the_plan_models_what_the_run_is_modelled_to_have_used(told):
-    """The plan knows the work of each kind of layer, the run that of each layer: nearly the same seconds and joules."""
-    _, done, _ = told
-    from energytrain.costs.energy_model import predict
-    from energytrain.runs.result import profile_of
-    from energytrain.suites.forecast import items_of
-
-    planned = plan({**OPTIONS, "epochs": 2, "method": "dense"})
-    assert planned.ledger.flops() == done["dense-s0"]["useful"]["flops"]
-    energy = predict(items_of(planned.ledger, "train"), 0, 1, profile_of("generic-cpu")).energy
-    assert energy.joules == pytest.approx(done["dense-s0"]["useful"]["energy"]["joules"], rel=0.1)
+def test_what_is_forecast_by_the_profile_is_what_the_run_is_modelled_to_use(told):
+    by_name, _, _ = told
+    planner = Planner({**OPTIONS, "epochs": 2}, Found())
+    row = useful_row(planned_rows(planner.plan("eb-reinit", 0.5), profile_of("generic-cpu")))
+    assert by_name["eb-reinit-s0"].joules.value == pytest.approx(row.modelled.joules)
 
 
 def test_of_a_search_in_8_bits_flops_stand_apart_and_joules_are_a_what_if(tmp_path):
