@@ -58,7 +58,7 @@ def side_by_side() -> Any:
 
 
 def test_every_bar_has_its_script() -> None:
-    named = {"epoch", "fp8", "mask_share", "metering", "quantiser", "recorder_overhead", "step"}
+    named = {"epoch", "fp8", "mask_share", "metering", "quantiser", "recorder_overhead", "report", "step"}
     assert named | {"ticket_speedup", "window_energy"} == set(SCRIPTS)
 
 

@@ -27,8 +27,8 @@ NAMES = {"win32": "Windows", "darwin": "macOS"}
 
 PRETEND = """
     import contextlib, importlib, io, json, os, pkgutil, select, signal, subprocess, sys, tempfile, threading, time
-    import click, filelock, fvcore.nn, jsonschema, numpy, pandas, PIL.Image, pyarrow.ipc, rich.console, rich.progress
-    import rich.table, safetensors.torch, sklearn.datasets, torch, yaml
+    import click, filelock, fvcore.nn, jsonschema, matplotlib.font_manager, numpy, pandas, PIL.Image, pyarrow.ipc
+    import rich.console, rich.progress, rich.table, safetensors.torch, sklearn.datasets, torch, yaml
     from energytrain.torchvision_bridge import load_torchvision
     load_torchvision()
 

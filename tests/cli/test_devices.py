@@ -56,7 +56,7 @@ def test_for_people_it_says_the_same_and_the_cost(two_gpus_and_slices: None) -> 
     assert "  nvml: in part, nvml:2 is divided into multi-instance (MIG) slices" in done.stdout
     assert any(line.startswith("      ") and "sudo nvidia-smi -mig 0" in line for line in lines)
     (row,) = [line for line in lines if line.startswith(" nvml:1 ")]
-    for words in ("chip", "yes", " W ", "every ", "±5 %, steps of 0.001 J"):
+    for words in ("chip", "yes", " W ", "every ", "±5 %, steps of 1 mJ"):
         assert words in row, row
     assert 145 < float(row.split(" W ")[0].split()[-1]) < 155
     assert "nvml also tells: temperature (2), SM clock (2)" in done.stdout
