@@ -59,7 +59,11 @@ def planned_result(plan: Plan, profile: Optional[Profile], networks: Optional[Ne
         "name": _name(plan),
         "spec": spec.to_json(),
         "status": "planned",
-        "device": {"name": _device(spec.device, profile), "profile": None if profile is None else profile.name, "here": False},
+        "device": {
+            "name": _device(spec.device, profile),
+            "profile": None if profile is None else profile.name,
+            "here": False,
+        },
         "energy_model": MODEL_VERSION,
         "headline": "modelled",
         "phases": [row.to_json("modelled") for row in rows],
