@@ -24,8 +24,7 @@ REAL = 1_790_000_000_000_000_000  # of the clock of the day when the monotonic o
 
 
 def a_spec() -> Dict[str, Any]:
-    committed = Path(__file__).parents[2] / "benchmarks" / "results"
-    spec = json.loads(sorted(committed.glob("*/dense-*/run.json"))[0].read_text())["spec"]
+    spec = json.loads((Path(__file__).parents[1] / "kept_runs" / "dense-s0" / "run.json").read_text())["spec"]
     return {**spec, "device": "generic-cpu"}
 
 

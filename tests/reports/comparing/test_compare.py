@@ -12,7 +12,7 @@ from energytrain.errors import UsageError
 from energytrain.reports.comparing.compare import compare
 from energytrain.reports.source import Source, read_sources
 
-COMMITTED = Path(__file__).resolve().parents[3] / "benchmarks" / "results" / "cifar-small"
+COMMITTED = Path(__file__).resolve().parents[2] / "kept_runs"
 
 
 def source(method, seed=0, name=None, folder=None, path=None, **spec):
@@ -258,7 +258,7 @@ def test_folders_of_committed_runs_are_compared_as_they_stand():
     sheets = by_key(compare(sources, sources))
     assert len(sheets["groups"].rows) == len(sources) and "only" not in sheets
     assert all(row["points"].value == 0 for row in rows(sheets["groups"], "group").values())
-    assert {"cifar-small (first)", "cifar-small (second)"} == {
+    assert {"kept_runs (first)", "kept_runs (second)"} == {
         column.title.split(":")[0] for column in sheets["groups"].columns if "test acc" in column.title
     }
 

@@ -12,7 +12,7 @@ from energytrain.reports.comparing.seed_groups import Member, seed_groups
 from energytrain.reports.comparing.spread import paired, spread
 from energytrain.reports.terminal.suite_table import plan_table, suite_table, sum_lines, table_lines
 
-RESULTS = Path(__file__).resolve().parents[3] / "benchmarks" / "results" / "cifar-small"
+RESULTS = Path(__file__).resolve().parents[2] / "kept_runs"
 # 97.5 % points of Student's t with 1 and 2 degrees of freedom (any table of it).
 T = {2: 12.7062047, 3: 4.3026527}
 

@@ -136,8 +136,11 @@ def test_shades_are_named_and_gaps_hatched():
     shades = (Shade(0, 5, "search"), Shade(5, 9, "retrain"), Shade(6, 7, "no readings", gap=True))
     axes = drawn(Chart("k", "t", Axis("s"), Axis("W"), (Series("p", "line", [0, 9], [1.0, 2.0]),), shades=shades))
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["p", "search", "retrain", "no readings"]
-    assert sorted(p.get_x() for p in axes.patches) == [0, 5, 6]
-    assert [p.get_x() for p in axes.patches if p.get_hatch()] == [6]
+    # A span is a rectangle or, before matplotlib 3.9, a polygon: only where it is drawn is the same.
+    to_data = axes.transData.inverted()
+    begins = {span: to_data.transform(span.get_window_extent().p0)[0] for span in axes.patches}
+    assert sorted(begins.values()) == pytest.approx([0, 5, 6], abs=1e-6)
+    assert [at for span, at in begins.items() if span.get_hatch()] == pytest.approx([6], abs=1e-6)
 
 
 def test_a_matrix_keeps_its_values_and_marks_the_drawn_epoch():
